@@ -1,0 +1,73 @@
+// Package sinks is the contract between the pump and the places events go to, and (in sinktest) the suite that every
+// sink passes. A sink is one client of one broker; it sees encoded records and positions, never commands.
+//
+// # Life of a sink
+//
+//	pos, err := s.Open(ctx)        // connects, reads what is stored
+//	for … { err = s.Write(ctx, b) } // queues batches in order, from the event after pos
+//	err = s.Flush(ctx)             // waits until all of them are confirmed
+//	s.Close()
+//
+// The sink owns the position: what Open returns decides where the pump starts, and a batch's own records carry the
+// positions that the sink stores with them. After the first error the sink is failed: every later Write and Flush
+// returns that error, nothing newer is confirmed (invariant 8), and only Open starts it anew.
+package sinks
+
+import (
+	"context"
+	"errors"
+
+	"keyfeed/internal/change"
+)
+
+var (
+	// ErrConfig is wrapped by errors that a retry cannot heal and an operator must: a stream with other subjects, a
+	// topic that is compacted, refused credentials, a tail that another program wrote. The process ends with exit 3.
+	ErrConfig = errors.New("the sink needs an operator")
+
+	// ErrFenced is wrapped when another writer has taken the sink over. The process ends with exit 75.
+	ErrFenced = errors.New("another writer has taken over")
+
+	// ErrClosed is returned by calls after Close.
+	ErrClosed = errors.New("sink is closed")
+)
+
+// Sink stores records in order. Its methods are called by one goroutine, the pump's, except Confirmed, Updates and Err,
+// which any goroutine may call at any time.
+type Sink interface {
+	// Open connects and returns the position that the sink holds; the zero Position when it holds none. It returns
+	// within ctx; errors that no retry heals wrap ErrConfig. Called again after a failure it drops all that was queued,
+	// waits until nothing of it can be stored any more or takes it into account, and reads the position anew.
+	Open(ctx context.Context) (change.Position, error)
+
+	// Write queues the records of b behind all queued before, and takes b over until it calls b.Release. It blocks
+	// while the window is full. An error means that the sink has failed; b is released then too.
+	Write(ctx context.Context, b *change.Batch) error
+
+	// Flush returns nil when everything written is confirmed and its position durable in the sink.
+	Flush(ctx context.Context) error
+
+	// Confirmed is the last position whose records are all stored (invariant 2); after Open it starts at what Open gave.
+	Confirmed() change.Position
+
+	// Updates receives a value after Confirmed moved or the sink failed. It holds one value; receive, then look.
+	Updates() <-chan struct{}
+
+	// Err is the error that failed the sink since the last Open, nil while it works.
+	Err() error
+
+	// Close ends the client without waiting for what is queued. It is idempotent and ends every goroutine of the sink.
+	Close() error
+}
+
+// Limiter is a sink that cannot store records of any size.
+type Limiter interface {
+	// MaxRecord is the largest len(Value)+len(Key) that the sink stores, in bytes; 0 = unknown. Valid after Open.
+	MaxRecord() int
+}
+
+// Describer is a sink that can tell an operator what it is connected to.
+type Describer interface {
+	// Describe returns one line for people, without secrets: server, version, place, and what the position is.
+	Describe(ctx context.Context) (string, error)
+}

@@ -1,0 +1,67 @@
+# keyfeed. `make` prints this help; every target does its own set-up.
+
+SHELL       := /bin/bash -o pipefail
+GO          ?= go
+TOOLS       := $(CURDIR)/.cache/bin
+LINT        := $(TOOLS)/golangci-lint
+LINT_VERSION := v2.15.0
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME    ?= 30s
+BENCHTIME   ?= 1s
+DURATION    ?= 60s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test e2e e2e-long lint fmt fuzz bench cover mutants generate ci redis
+
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/keyfeed
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/keyfeed ./cmd/keyfeed
+
+demo: redis build ## a live Redis becomes a change stream, is killed, and loses nothing (under a minute)
+	$(GO) run ./internal/demo -keyfeed bin/keyfeed
+
+test: redis ## all tests with the race detector: real redis-server, nats-server, kfake, Apache Kafka where mvn and java are
+	$(GO) test -race -shuffle=on -count=1 -timeout 15m ./...
+
+e2e: redis ## end to end against the built binary, short form
+	$(GO) test -tags e2e -count=1 -timeout 20m -v ./internal/e2e/...
+
+e2e-long: redis ## end to end, full form: 200,000 keys, 60 s of writes, 5 restarts, 2 sink cuts, per sink
+	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v ./internal/e2e/...
+
+lint: $(LINT) ## golangci-lint, gofumpt, import rules, generated files
+	$(LINT) run ./...
+
+fmt: $(LINT) ## format everything
+	$(LINT) fmt ./...
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+bench: redis ## benchmarks, each beside its yardstick in one run
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+cover: redis ## coverage of make test, as coverage.html
+	$(GO) test -coverprofile coverage.out ./... && $(GO) tool cover -html coverage.out -o coverage.html
+
+generate: ## regenerate tables and docs
+	$(GO) generate ./...
+
+ci: lint test fuzz e2e ## what .ci/run runs
+
+redis:
+	@command -v redis-server >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing redis-server with apt"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y redis-server >/dev/null; \
+	else \
+	  echo "redis-server is missing. Install it, on Debian: sudo apt-get install redis-server" >&2; exit 1; \
+	fi
+
+$(LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)

@@ -1,0 +1,224 @@
+package pump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"keyfeed/internal/change"
+	"keyfeed/sinks"
+)
+
+// Config is how a pump behaves. Zero values take the defaults named.
+type Config struct {
+	HeartbeatInterval time.Duration // 10s
+	HeartbeatBytes    int64         // 1 MiB
+	OpenTimeout       time.Duration // for one Open of the sink, 60s
+	FlushTimeout      time.Duration // for what is in flight at the end, 25s
+	BackoffMin        time.Duration // before the sink is opened again, 100ms
+	BackoffMax        time.Duration // 10s
+	Logger            *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.HeartbeatInterval, 10 * time.Second},
+		{&c.OpenTimeout, time.Minute},
+		{&c.FlushTimeout, 25 * time.Second},
+		{&c.BackoffMin, 100 * time.Millisecond},
+		{&c.BackoffMax, 10 * time.Second},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if c.HeartbeatBytes <= 0 {
+		c.HeartbeatBytes = 1 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Pump moves events from a planner's feeds to one sink.
+type Pump struct {
+	cfg     Config
+	sink    sinks.Sink
+	planner Planner
+	shared  progress
+	pool    *batchPool
+}
+
+// New returns a pump that has not started. It owns neither the sink nor the planner.
+func New(sink sinks.Sink, planner Planner, cfg Config) *Pump {
+	cfg.setDefaults()
+	return &Pump{cfg: cfg, sink: sink, planner: planner, pool: newBatchPool()}
+}
+
+// Published is the position up to which everything is stored in the sink, bytes that gave no event included. Any
+// goroutine may call it.
+func (p *Pump) Published() change.Position { return p.shared.published(p.sink.Confirmed()) }
+
+// Want asks for a heartbeat as soon as the feed has passed offset, so that Published reaches it soon even when the
+// bytes up to it gave no event. Any goroutine may call it.
+func (p *Pump) Want(offset int64) { p.shared.setWant(offset) }
+
+// Run moves events until ctx ends, the planner says that nothing will follow (both nil, after a flush), or an error
+// needs an operator. It opens the sink again, with backoff, after every error that can heal. When it returns, none of
+// its goroutines is left; the sink is closed.
+func (p *Pump) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.closeSink()) }()
+	delay := p.cfg.BackoffMin
+	failures := 0
+	for {
+		start := time.Now()
+		err := p.session(ctx, func() {
+			if failures > 0 {
+				p.cfg.Logger.Info("sink is back", "failures", failures, "position", p.sink.Confirmed().String())
+			}
+			failures, delay = 0, p.cfg.BackoffMin
+		})
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		var se *sinkError
+		if !errors.As(err, &se) || !transient(err) {
+			return err
+		}
+		failures++
+		wait := delay/2 + rand.N(delay/2+1)
+		p.cfg.Logger.Warn("sink failed, will open it again", "error", err, "failures", failures,
+			"after_ms", time.Since(start).Milliseconds(), "backoff_ms", wait.Milliseconds())
+		delay = min(2*delay, p.cfg.BackoffMax)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (p *Pump) closeSink() error {
+	if err := p.sink.Close(); err != nil {
+		return fmt.Errorf("closing the sink: %w", err)
+	}
+	return nil
+}
+
+// session runs from one Open of the sink to its first error.
+func (p *Pump) session(ctx context.Context, opened func()) error {
+	pos, err := p.open(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return &sinkError{fmt.Errorf("opening: %w", err)}
+	}
+	opened()
+	p.shared.report(pos, change.Position{})
+	p.planner.Opened(pos)
+	p.planner.Confirmed(pos)
+
+	sctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		p.watch(sctx, cancel)
+	}()
+
+	w := &writer{ctx: sctx, sink: p.sink, cfg: &p.cfg, shared: &p.shared, pool: p.pool}
+	if l, ok := p.sink.(sinks.Limiter); ok {
+		w.max = l.MaxRecord()
+	}
+	err = p.feed(sctx, w, pos)
+	var failed *sinkError
+	if errors.As(context.Cause(sctx), &failed) {
+		err = failed // the watcher saw the sink fail; what the feed returned is only a consequence
+	}
+	// The watcher ends first, so that drain alone reports confirmations from here on.
+	cancel(nil)
+	<-watched
+	if ctx.Err() != nil || err == nil {
+		return p.drain(ctx, w) // a stop, or the end of everything: what is in flight is still delivered
+	}
+	return err
+}
+
+func (p *Pump) open(ctx context.Context) (change.Position, error) {
+	octx, cancel := context.WithTimeout(ctx, p.cfg.OpenTimeout)
+	defer cancel()
+	return p.sink.Open(octx)
+}
+
+// feed runs feeds one after the other until one fails or nothing follows (nil).
+func (p *Pump) feed(ctx context.Context, w *writer, pos change.Position) error {
+	for {
+		f, err := p.planner.Next(ctx, pos)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("planning after %s: %w", pos, err)
+		}
+		w.begin(pos, f.Encoder())
+		err = f.Run(ctx, w)
+		if cerr := f.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("closing the feed: %w", cerr)
+		}
+		if err != nil && !errors.Is(err, ErrReplan) {
+			return err
+		}
+		if err := w.send(); err != nil {
+			return err
+		}
+		if err == nil {
+			pos = w.passed
+		} else {
+			pos = w.queued
+		}
+	}
+}
+
+// watch passes confirmations on and ends the session when the sink fails.
+func (p *Pump) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+	for {
+		select {
+		case <-p.sink.Updates():
+			p.planner.Confirmed(p.sink.Confirmed())
+			if err := p.sink.Err(); err != nil {
+				cancel(&sinkError{err})
+				return
+			}
+		case <-ctx.Done():
+			p.planner.Confirmed(p.sink.Confirmed())
+			return
+		}
+	}
+}
+
+// drain delivers what the writer and the sink still hold.
+func (p *Pump) drain(ctx context.Context, w *writer) error {
+	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.FlushTimeout)
+	defer cancel()
+	w.ctx = fctx
+	if w.enc != nil && w.queued.Compare(w.passed) < 0 && !w.queued.InUnit() && !w.passed.InSnapshot() {
+		if err := w.heartbeat(); err != nil {
+			return err
+		}
+	}
+	if err := w.send(); err != nil {
+		return fmt.Errorf("delivering the last batch: %w", err)
+	}
+	if err := p.sink.Flush(fctx); err != nil {
+		return fmt.Errorf("waiting for the last confirmations: %w", err)
+	}
+	p.planner.Confirmed(p.sink.Confirmed())
+	return nil
+}

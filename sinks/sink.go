@@ -11,6 +11,8 @@
 // The sink owns the position: what Open returns decides where the pump starts, and a batch's own records carry the
 // positions that the sink stores with them. After the first error the sink is failed: every later Write and Flush
 // returns that error, nothing newer is confirmed (invariant 8), and only Open starts it anew.
+//
+// [Window] keeps a sink's books: what is queued, what is confirmed, which batch can be given back.
 package sinks
 
 import (
@@ -27,6 +29,10 @@ var (
 
 	// ErrFenced is wrapped when another writer has taken the sink over. The process ends with exit 75.
 	ErrFenced = errors.New("another writer has taken over")
+
+	// ErrTooLarge is wrapped when a record is larger than the place can store: see [Limiter]. The limit may have been
+	// lowered since Open; Open again, and cut the record by the limit of then.
+	ErrTooLarge = errors.New("record is too large for the sink")
 
 	// ErrClosed is returned by calls after Close.
 	ErrClosed = errors.New("sink is closed")

@@ -1,0 +1,106 @@
+package testenv
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+)
+
+// link is one connection through a proxy: two sockets and a pump for each direction.
+type link struct {
+	proxy            *TCPProxy
+	client, upstream net.Conn
+	halfOpen         atomic.Bool
+}
+
+// pump passes bytes on in one direction until an end, an error or a cut.
+func (l *link) pump(dir Direction) {
+	src, dst := l.client, l.upstream
+	if dir == Down {
+		src, dst = dst, src
+	}
+	buf := make([]byte, 64<<10)
+	var passed int64
+	for {
+		if l.cut(dir, passed) {
+			return
+		}
+		l.proxy.waitGate()
+		n, err := src.Read(buf)
+		l.proxy.waitGate() // a stall may have begun while Read was waiting
+		for rest := buf[:n]; len(rest) > 0; {
+			piece := rest
+			if room, ok := l.proxy.room(dir, passed); ok {
+				piece = rest[:min(int64(len(rest)), max(room, 1))]
+			}
+			if l.halfOpen.Load() {
+				break
+			}
+			if _, werr := dst.Write(piece); werr != nil {
+				err = werr
+				break
+			}
+			rest = rest[len(piece):]
+			passed += int64(len(piece))
+			l.proxy.bytes[dir].Add(int64(len(piece)))
+			if l.cut(dir, passed) {
+				return
+			}
+		}
+		switch {
+		case l.halfOpen.Load():
+			l.swallow(dir)
+			return
+		case err == io.EOF: //nolint:errorlint // Read of a net.Conn returns io.EOF itself
+			closeWrite(dst)
+			return
+		case err != nil:
+			l.end(RST)
+			return
+		}
+	}
+}
+
+// cut ends the connection when a cut is due at this count, and reports whether the pump is to end.
+func (l *link) cut(dir Direction, passed int64) bool {
+	how, ok := l.proxy.takeCut(dir, passed)
+	if ok {
+		l.end(how)
+	}
+	return ok && how != HalfOpen
+}
+
+// swallow keeps the client's side of a half-open connection alive: what it sends is read and dropped until it ends.
+func (l *link) swallow(dir Direction) {
+	if dir == Up {
+		_, _ = io.Copy(io.Discard, l.client)
+	}
+}
+
+// end breaks the connection. It may be called several times.
+func (l *link) end(how Cut) {
+	switch how {
+	case FIN:
+		_ = l.client.Close()
+		_ = l.upstream.Close()
+	case RST:
+		reset(l.client)
+		reset(l.upstream)
+	case HalfOpen:
+		l.halfOpen.Store(true)
+		_ = l.upstream.Close()
+	}
+}
+
+func reset(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+func closeWrite(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+}

@@ -1,0 +1,74 @@
+package sinktest
+
+import (
+	"sync"
+	"testing"
+
+	"keyfeed/internal/change"
+)
+
+// ledger lends batches to a sink and notes that each comes back exactly once.
+type ledger struct {
+	mu       sync.Mutex
+	returned map[*change.Batch]int // guarded by mu
+}
+
+func newLedger() *ledger { return &ledger{returned: make(map[*change.Batch]int)} }
+
+// lend makes a batch with bytes of its own, which are overwritten when it comes back.
+func (l *ledger) lend(records []change.Record) *change.Batch {
+	b := &change.Batch{Records: make([]change.Record, len(records))}
+	for i, r := range records {
+		r.Value = append([]byte(nil), r.Value...)
+		if r.Key != nil {
+			r.Key = append([]byte{}, r.Key...)
+		}
+		b.Records[i] = r
+		b.Bytes += len(r.Value) + len(r.Key)
+	}
+	b.Free = l.take
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.returned[b] = 0
+	return b
+}
+
+func (l *ledger) take(b *change.Batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.returned[b]++
+	for _, r := range b.Records {
+		fill(r.Value)
+		fill(r.Key)
+	}
+	clear(b.Records)
+	b.Records = b.Records[:0]
+}
+
+func fill(p []byte) {
+	for i := range p {
+		p[i] = '#'
+	}
+}
+
+func (l *ledger) isBack(b *change.Batch) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.returned[b] > 0
+}
+
+// settle checks that every batch has come back once. To be called after Close.
+func (l *ledger) settle(t *testing.T) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	wrong := 0
+	for _, n := range l.returned {
+		if n != 1 {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("%d of %d batches did not come back exactly once", wrong, len(l.returned))
+	}
+}

@@ -88,8 +88,7 @@ func (p *Pump) Run(ctx context.Context) (err error) {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		var se *sinkError
-		if !errors.As(err, &se) || !transient(err) {
+		if _, ok := errors.AsType[*sinkError](err); !ok || !transient(err) {
 			return err
 		}
 		failures++
@@ -115,10 +114,10 @@ func (p *Pump) closeSink() error {
 // session runs from one Open of the sink to its first error.
 func (p *Pump) session(ctx context.Context, opened func()) error {
 	pos, err := p.open(ctx)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped before the sink was open: nothing is in flight
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
 		return &sinkError{fmt.Errorf("opening: %w", err)}
 	}
 	opened()
@@ -138,8 +137,7 @@ func (p *Pump) session(ctx context.Context, opened func()) error {
 		w.max = l.MaxRecord()
 	}
 	err = p.feed(sctx, w, pos)
-	var failed *sinkError
-	if errors.As(context.Cause(sctx), &failed) {
+	if failed, ok := errors.AsType[*sinkError](context.Cause(sctx)); ok {
 		err = failed // the watcher saw the sink fail; what the feed returned is only a consequence
 	}
 	// The watcher ends first, so that drain alone reports confirmations from here on.

@@ -20,7 +20,7 @@ func route(e *event.Event) (r change.Route, key []byte, kind string) {
 			return change.RouteKey, nil, e.Kind
 		}
 		return change.RouteBroadcast, nil, e.Kind
-	case e.Omitted != nil && e.Omitted.KeySHA256 != nil:
+	case e.Omitted != nil && e.Omitted.KeyLeft:
 		return change.RouteKey, e.Omitted.KeySHA256[:], ""
 	default:
 		return change.RouteKey, e.Key, ""

@@ -68,7 +68,7 @@ func (w *writer) add(e *event.Event, pos change.Position) error {
 	mid := len(w.arena)
 	w.arena = w.enc.Append(w.arena, e)
 	if w.max > 0 && len(w.arena)-start > w.max {
-		return &tooLargeError{size: len(w.arena) - start, max: w.max, id: string(e.AppendID(nil))}
+		return &tooLargeError{size: len(w.arena) - start, max: w.max, id: string(event.AppendID(nil, e))}
 	}
 	rec := change.Record{
 		Value: w.arena[mid:len(w.arena):len(w.arena)],
@@ -128,7 +128,8 @@ func (w *writer) Idle(ctx context.Context) (time.Time, error) {
 
 // heartbeat stores the position at the last unit boundary.
 func (w *writer) heartbeat() error {
-	e := event.Heartbeat(w.passed, time.Now().UnixMilli())
+	at := event.Stamp{Gen: w.passed.Gen, Offset: w.passed.Offset, TsMs: time.Now().UnixMilli()}
+	e := event.NewHeartbeat(at, event.Heartbeat{Position: w.passed.String()})
 	return w.add(&e, w.passed)
 }
 

@@ -79,39 +79,39 @@ func measureStrings(strs ...[]byte) (text, base64 int, isText bool) {
 
 // fits reports whether the part at hand has room for an element, and takes the room if so.
 func (c *Cutter) fits(fixed int, strs ...[]byte) bool {
-	if !c.exact {
-		bound := c.bound + fixed
+	if !c.budget.exact {
+		bound := c.budget.bound + fixed
 		for _, s := range strs {
 			bound += maxEscape * len(s)
 		}
-		if bound <= c.limit {
-			c.bound = bound
+		if bound <= c.budget.limit {
+			c.budget.bound = bound
 			c.budget.fixed += fixed
 			return true
 		}
 		c.measure()
 	}
 	text, base64, isText := measureStrings(strs...)
-	return c.take(fixed, text, base64, isText)
+	return c.budget.take(fixed, text, base64, isText)
 }
 
 // measure makes the budget exact for what the part holds.
 func (c *Cutter) measure() {
 	c.ev.Part, c.ev.Value, c.ev.Omitted, c.ev.Cause, c.ev.FieldExpires = &c.part, nil, nil, "", nil
-	c.room = c.limit - c.enc.Size(&c.ev) - len(`,"value":`)
-	c.exact = true
+	c.budget.room = c.budget.limit - c.enc.Size(&c.ev) - len(`,"value":`)
+	c.budget.exact = true
 	v := &c.value
 	add := func(s []byte) {
 		text, base64, isText := measureStrings(s)
-		c.text += text
-		c.base64 += base64
-		c.isText = c.isText && isText
+		c.budget.text += text
+		c.budget.base64 += base64
+		c.budget.isText = c.budget.isText && isText
 	}
 	switch v.shape {
 	case shapeString:
 		add(v.arena)
 	case shapeModule:
-		c.base64 = base64Len(len(v.arena))
+		c.budget.base64 = base64Len(len(v.arena))
 	case shapeScores, shapeIndexed:
 		for i := 0; i < len(v.ends); i += 2 { // the numbers between are fixed
 			add(v.str(i))
@@ -129,15 +129,15 @@ func (c *Cutter) measure() {
 // dumpFits reports whether a dump of n bytes is short enough for the event. It is base64 by nature: enc may only add to
 // it where it is forced.
 func (c *Cutter) dumpFits(n int) bool {
-	if c.headerBound+encLen+c.budget.fixed+base64Len(n) <= c.limit {
+	if c.budget.headerBound+encLen+c.budget.fixed+base64Len(n) <= c.budget.limit {
 		return true
 	}
-	if !c.exact {
+	if !c.budget.exact {
 		c.measure()
 	}
 	size := c.budget.fixed + base64Len(n)
 	if c.settings.BinaryAlways {
 		size += encLen
 	}
-	return size <= c.room
+	return size <= c.budget.room
 }

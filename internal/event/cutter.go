@@ -48,7 +48,7 @@ type Cutter struct {
 	sum     hash.Hash // of what is left out, unless omitted.SHA256 was given
 	sumOpen bool
 
-	budget
+	budget budget
 }
 
 // partState is what the part at hand holds.
@@ -93,7 +93,7 @@ func (c *Cutter) Begin(header Event) {
 		c.key = append(c.key, header.Key...)
 	}
 	c.ev.Key, c.ev.Value, c.ev.Part, c.ev.Omitted, c.ev.FieldExpires = c.key, nil, nil, nil, nil
-	c.headerBound = c.enc.Bound(&c.ev)
+	c.budget.headerBound = c.enc.Bound(&c.ev)
 	c.startPart()
 	if c.omitted.KeyLeft {
 		c.state = wholeOmitted
@@ -270,7 +270,7 @@ func (c *Cutter) startPart() {
 	c.value.reset(shapeOf(c.ev.Type))
 	c.expires = c.expires[:0]
 	c.group.inPart = false
-	c.budget.reset(c.value.shape, c.headerBound, c.settings)
+	c.budget.reset(c.value.shape, c.budget.headerBound, c.settings)
 }
 
 func (c *Cutter) openOmitted() {

@@ -7,12 +7,13 @@ const stringBlock = 4 << 10
 
 // StringPiece adds bytes to a string value; calls add up.
 func (c *Cutter) StringPiece(b []byte) error {
-	switch {
-	case c.state == partClosed:
+	switch c.state {
+	case partClosed:
 		return c.notBegun()
-	case c.state == wholeOmitted:
+	case wholeOmitted:
 		c.leaveOut(b)
 		return nil
+	case partEmpty, partValue, partOmitted:
 	}
 	for len(c.tail) > 0 && len(b) > 0 {
 		// A character that began in an earlier piece. Its bytes go on as one.
@@ -67,14 +68,14 @@ func (c *Cutter) takeString(s []byte) {
 
 // takeSome says how many of the next bytes go into the part at hand; 0 = it is full.
 func (c *Cutter) takeSome(s []byte) int {
-	if !c.exact {
-		if bound := c.bound + maxEscape*len(s); bound <= c.limit {
-			c.bound = bound
+	if !c.budget.exact {
+		if bound := c.budget.bound + maxEscape*len(s); bound <= c.budget.limit {
+			c.budget.bound = bound
 			return len(s)
 		}
 		c.measure()
 	}
-	if !c.isText {
+	if !c.budget.isText {
 		return min(len(s), max(0, c.base64Room()-len(c.value.arena)))
 	}
 	for size := stringBlock; size >= utf8.UTFMax; size /= 4 {
@@ -82,18 +83,18 @@ func (c *Cutter) takeSome(s []byte) int {
 		for len(block) < len(s) && len(block) > size-utf8.UTFMax && !utf8.RuneStart(s[len(block)]) {
 			block = block[:len(block)-1] // not inside a character
 		}
-		if n, isText := textLen(block); isText && c.fixedAndText(n) <= c.room {
-			c.text += n
+		if n, isText := textLen(block); isText && c.fixedAndText(n) <= c.budget.room {
+			c.budget.text += n
 			return len(block)
 		}
 	}
 	return c.takeCharacter(s)
 }
 
-func (c *Cutter) fixedAndText(n int) int { return c.budget.fixed + c.text + n }
+func (c *Cutter) fixedAndText(n int) int { return c.budget.fixed + c.budget.text + n }
 
 // base64Room is how many bytes a part of base64 holds.
-func (c *Cutter) base64Room() int { return (c.room - c.budget.fixed - encLen) / 4 * 3 }
+func (c *Cutter) base64Room() int { return (c.budget.room - c.budget.fixed - encLen) / 4 * 3 }
 
 // takeCharacter is takeSome near the end of a part, or before a byte that is not text.
 func (c *Cutter) takeCharacter(s []byte) int {
@@ -104,14 +105,14 @@ func (c *Cutter) takeCharacter(s []byte) int {
 			if len(c.value.arena)+1 > c.base64Room() {
 				return 0
 			}
-			c.isText = false
+			c.budget.isText = false
 			return 1
 		}
 	}
 	length, _ := textLen(s[:n])
-	if c.fixedAndText(length) > c.room {
+	if c.fixedAndText(length) > c.budget.room {
 		return 0
 	}
-	c.text += length
+	c.budget.text += length
 	return n
 }

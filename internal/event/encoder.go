@@ -111,7 +111,7 @@ func (e *Event) hasStrings() bool {
 
 // appendStrings appends args, keys, value, expire_at_ms and field_expire_at_ms. False: a byte string is not UTF-8.
 func appendStrings(dst []byte, e *Event, binaryForm bool) ([]byte, bool) {
-	isText := true
+	var isText bool
 	if e.Cmd != "" && e.Omitted == nil {
 		if dst, isText = appendArray(append(dst, `,"args":[`...), e.Args, binaryForm); !isText {
 			return dst, false

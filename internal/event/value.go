@@ -8,7 +8,7 @@ import (
 // Value is the value of a snapshot event, or one part of it. The [Cutter] makes it; it is read by the Encoder only.
 //
 // The byte strings of the value lie one after the other in arena; ends says where each ends. What they mean follows from
-// the shape: for a hash they are field, value, field, value …
+// the shape: for a hash they are field, value, and so on.
 type Value struct {
 	shape shape
 	arena []byte
@@ -75,7 +75,7 @@ func (v *Value) bound() int {
 
 // append appends the JSON of the value. False: a byte string is not UTF-8 and was to be text.
 func (v *Value) append(dst []byte, binaryForm bool) ([]byte, bool) {
-	isText := true
+	var isText bool
 	switch v.shape {
 	case shapeString:
 		return appendQuoted(dst, v.arena, binaryForm)

@@ -133,7 +133,8 @@ func (v *Value) appendEntries(dst []byte, binaryForm bool) ([]byte, bool) {
 		return dst, true
 	}
 	dst = append(dst, `"entries":[`...)
-	s, isText := 0, true
+	var isText bool
+	s := 0
 	for i, e := range v.entries {
 		if i > 0 {
 			dst = append(dst, ',')

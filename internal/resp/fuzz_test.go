@@ -69,8 +69,7 @@ func FuzzScanner(f *testing.F) {
 		for at := 0; ; {
 			args, n, err := resp.Command(in[at:], nil)
 			if err != nil {
-				var perr *resp.ProtocolError
-				if errors.As(err, &perr) {
+				if perr, ok := errors.AsType[*resp.ProtocolError](err); ok {
 					perr.Offset += int64(at)
 				} else {
 					err = nil // short: the scanner goes on waiting

@@ -1,0 +1,92 @@
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Steps of the handshake, as HandshakeError names them.
+const (
+	stepDial     = "dial"
+	stepTLS      = "TLS"
+	stepPing     = "PING"
+	stepAuth     = "AUTH"
+	stepInfo     = "INFO"
+	stepName     = "CLIENT SETNAME"
+	stepPort     = "REPLCONF listening-port"
+	stepAddress  = "REPLCONF ip-address"
+	stepCapa     = "REPLCONF capa"
+	stepVersion  = "REPLCONF version"
+	stepPSYNC    = "PSYNC"
+	stepTransfer = "transfer"
+)
+
+// dial connects to Address, TLS included. The name is resolved anew each time: the address may have moved.
+func (c Config) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, c.Network, c.Address)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	if c.TLS == nil {
+		return conn, nil
+	}
+	conf := c.TLS
+	if conf.ServerName == "" && !conf.InsecureSkipVerify {
+		conf = conf.Clone()
+		if host, _, err := net.SplitHostPort(c.Address); err == nil {
+			conf.ServerName = host
+		}
+	}
+	secure := tls.Client(conn, conf)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, tlsError(err)
+	}
+	return secure, nil
+}
+
+// dialError adds what a failed connect most likely means. All heal by waiting but a socket that we may not open.
+func dialError(err error) error {
+	e := &HandshakeError{Step: stepDial, Err: err}
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		e.Kind, e.Hint = KindOperator, "keyfeed may not open this socket: see unixsocketperm of the server"
+	case errors.Is(err, os.ErrNotExist):
+		e.Hint = "the server has not made this socket: is it running, with this unixsocket?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Hint = "nothing listens there: is the server running, and the port of KEYFEED_SOURCE_URL right?"
+	case errors.As(err, &dns):
+		e.Hint = "the host of KEYFEED_SOURCE_URL is not known"
+	}
+	return e
+}
+
+// tlsError adds what a failed TLS handshake means. A server that speaks no TLS, and a certificate that does not fit, stay
+// so; a connection that just ends may be a server that restarts.
+func tlsError(err error) error {
+	e := &HandshakeError{Step: stepTLS, Err: err}
+	var (
+		record tls.RecordHeaderError
+		cert   *tls.CertificateVerificationError
+		alert  tls.AlertError
+	)
+	switch {
+	case errors.As(err, &record):
+		e.Kind, e.Hint = KindOperator, "the port does not speak TLS: use redis:// or the server's tls-port"
+	case errors.As(err, &cert):
+		e.Kind, e.Hint = KindOperator, "the server's certificate is not trusted: set KEYFEED_SOURCE_TLS_CA_FILE, and use a host name that the certificate holds"
+	case errors.As(err, &alert):
+		e.Kind, e.Hint = KindOperator, clientCertHint
+	default:
+		e.Hint = "if the port does not speak TLS, use redis://"
+	}
+	return e
+}
+
+const clientCertHint = "the server refused our side of TLS: if tls-auth-clients is on, set KEYFEED_SOURCE_TLS_CERT_FILE and KEYFEED_SOURCE_TLS_KEY_FILE"

@@ -1,0 +1,116 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"go.uber.org/goleak"
+
+	"keyfeed/internal/testenv/kafkaenv"
+	"keyfeed/sinks"
+	"keyfeed/sinks/kafka"
+	"keyfeed/sinks/sinktest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	partitions = 4
+	window     = 256
+)
+
+// config is a sink that notices a broker's absence soon.
+func config(source string, brokers ...string) kafka.Config {
+	return kafka.Config{
+		Brokers:            brokers,
+		Source:             source,
+		CreateTopics:       true,
+		Partitions:         partitions,
+		Replication:        1,
+		CommitInterval:     5 * time.Millisecond,
+		DeliveryTimeout:    3 * time.Second,
+		MaxBufferedRecords: window,
+	}
+}
+
+func newSink(t *testing.T, cfg kafka.Config) *kafka.Sink {
+	t.Helper()
+	s, err := kafka.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// cluster is a kfake that ends with the test.
+func cluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	if err != nil {
+		t.Fatalf("starting kfake: %v", err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// stored reads everything that the source's topics hold.
+func stored(ctx context.Context, cfg kafka.Config) ([]sinktest.Stored, error) {
+	var out []sinktest.Stored
+	err := kafka.Read(ctx, cfg, kafka.ReadOptions{UntilEnd: true}, func(r kafka.Record) error {
+		out = append(out, sinktest.Stored{Value: r.Value, Key: r.Key, Place: fmt.Sprintf("%s/%d", r.Topic, r.Partition)})
+		return nil
+	})
+	return out, err
+}
+
+func features() sinktest.Features { return sinktest.Features{Keys: true, Copies: partitions} }
+
+func TestContractFake(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		g := newGate()
+		c := cluster(t, kfake.ListenFn(g.listen))
+		cfg := config("redis", c.ListenAddrs()...)
+		return sinktest.Harness{
+			New:         func(t *testing.T) sinks.Sink { t.Helper(); return newSink(t, cfg) },
+			Read:        func(ctx context.Context) ([]sinktest.Stored, error) { return stored(ctx, cfg) },
+			StopBroker:  g.stop,
+			StartBroker: g.start,
+			Stall:       g.stall,
+			Resume:      g.resume,
+			Window:      window,
+		}
+	}, features())
+}
+
+func TestContractReal(t *testing.T) {
+	srv := kafkaenv.Start(t)
+	var sources atomic.Int64
+	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		cfg := config("redis"+strconv.FormatInt(sources.Add(1), 10), srv.Addr())
+		cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, nil))
+		return sinktest.Harness{
+			New:         func(t *testing.T) sinks.Sink { t.Helper(); return newSink(t, cfg) },
+			Read:        func(ctx context.Context) ([]sinktest.Stored, error) { return stored(ctx, cfg) },
+			StopBroker:  func(t *testing.T) { t.Helper(); srv.Kill() },
+			StartBroker: func(t *testing.T) { t.Helper(); srv.Restart() },
+			Stall:       func(t *testing.T) { t.Helper(); srv.Pause() },
+			Resume:      func(t *testing.T) { t.Helper(); srv.Resume() },
+			Window:      window,
+		}
+	}, features())
+}
+
+// testWriter puts the log of a sink into the log of its test.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}

@@ -1,0 +1,85 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"keyfeed/sinks"
+)
+
+// ErrLost is wrapped, together with sinks.ErrConfig, when Kafka no longer holds what the progress record says was
+// stored: a topic that was made anew, has another number of partitions, or ends before the last stored offset.
+var ErrLost = errors.New("the topic is not the one that the progress belongs to")
+
+// operator marks err as one that no retry heals, with what to do about it.
+func operator(err error, remedy string) error {
+	return fmt.Errorf("%w: %w; %s", sinks.ErrConfig, err, remedy)
+}
+
+// classify decides, for every error that Kafka or the client gives, whether a retry can heal it (then the error comes
+// back as it is) or whether an operator must act (then it wraps sinks.ErrConfig and names the remedy).
+//
+// The rule: what depends on settings, rights, or the record itself stays as it is however often one asks; what depends
+// on which brokers live at the moment does not.
+func classify(err error, createTopics bool) error {
+	if err == nil || errors.Is(err, sinks.ErrConfig) || errors.Is(err, sinks.ErrFenced) ||
+		errors.Is(err, sinks.ErrTooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if code, ok := errors.AsType[*kerr.Error](err); ok {
+		return classifyCode(err, code, createTopics)
+	}
+	// A certificate that does not verify is the same one at the next attempt. An EOF, a reset or a refused connection is
+	// not here: a broker that restarts gives them too. The client's text already says when TLS or SASL may be missing.
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return operator(err, "check KEYFEED_KAFKA_TLS_CA_FILE and the names in the broker's certificate")
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return operator(err, "the broker does not speak TLS on that port; use its TLS port or leave the KEYFEED_KAFKA_TLS_ settings away")
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return operator(err, "the broker refused the TLS handshake; check the KEYFEED_KAFKA_TLS_ settings and the client certificate")
+	}
+	return err
+}
+
+func classifyCode(err error, code *kerr.Error, createTopics bool) error {
+	switch code.Code {
+	case kerr.SaslAuthenticationFailed.Code, kerr.UnsupportedSaslMechanism.Code, kerr.IllegalSaslState.Code,
+		kerr.SecurityDisabled.Code:
+		// The client has already logged in anew once before it reports this.
+		return operator(err, "check KEYFEED_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD")
+	case kerr.TopicAuthorizationFailed.Code, kerr.ClusterAuthorizationFailed.Code, kerr.TransactionalIDAuthorizationFailed.Code:
+		return operator(err, "grant the user Describe, DescribeConfigs, Write and Read on the event and progress topics"+
+			" (and Create, or make the topics yourself)")
+	case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code:
+		// Its own kind: the same record again would stall for good, but the limit was lowered after Open read it, and the
+		// record can be cut by the new one.
+		return fmt.Errorf("%w: %w; if it stays so, raise max.message.bytes of the topic", sinks.ErrTooLarge, err)
+	case kerr.InvalidRecord.Code:
+		// The broker refuses a record for what it is, for instance because it has no key and the topic is compacted.
+		return operator(err, "check cleanup.policy and message.timestamp settings of the topic")
+	case kerr.UnknownTopicOrPartition.Code, kerr.UnknownTopicID.Code:
+		// With leave to create it the next Open does, or finds that the progress belongs to a topic that is gone.
+		if !createTopics {
+			return operator(err, "create the topic, or let keyfeed do it with KEYFEED_KAFKA_CREATE_TOPICS=true")
+		}
+	case kerr.InvalidTopicException.Code:
+		return operator(err, "choose another KEYFEED_KAFKA_TOPIC")
+	case kerr.InvalidPartitions.Code, kerr.InvalidReplicationFactor.Code, kerr.PolicyViolation.Code, kerr.InvalidConfig.Code:
+		// Too few brokers for the replication factor may heal when more start; far more often it is a setting.
+		return operator(err, "set KEYFEED_KAFKA_PARTITIONS and _REPLICATION to what the cluster allows, or create the topic yourself")
+	case kerr.UnsupportedVersion.Code, kerr.UnsupportedForMessageFormat.Code, kerr.UnsupportedCompressionType.Code:
+		return operator(err, "the broker is too old for this; another KEYFEED_KAFKA_COMPRESSION may do, else upgrade it")
+	case kerr.ProducerFenced.Code:
+		return fmt.Errorf("%w: %w", sinks.ErrFenced, err)
+	}
+	// All others say that a broker is starting, stopping, moving a partition, short of replicas or disk, or slow
+	// (NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT …), or that this client's
+	// session is spent (OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH …), which Open replaces.
+	return err
+}

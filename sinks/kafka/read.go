@@ -1,0 +1,204 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Record is a stored event as Read hands it over. Its slices belong to the receiver.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64 // in the partition
+	Timestamp time.Time
+	Key       []byte // nil on the copies of a broadcast event
+	Value     []byte // the JSON event
+	Headers   []Header
+}
+
+// Header is one header of a Record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// IsBroadcast reports whether the record is one of the copies of an event that goes to every partition.
+func (r Record) IsBroadcast() bool {
+	for _, h := range r.Headers {
+		if h.Key == broadcastHeader {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadOptions says what Read reads. The zero value reads everything from the start, copies included, and goes on for
+// ever.
+type ReadOptions struct {
+	// FromEnd starts at the end of each partition, Last records before it (fewer where transactions left markers).
+	FromEnd bool
+	Last    int64
+
+	// OneCopy drops the copies of broadcast events in all partitions but the first.
+	OneCopy bool
+
+	// UntilEnd ends Read, with nil, at what was the end when it began; otherwise it waits for new records.
+	UntilEnd bool
+}
+
+// ErrNoTopic is wrapped when Read finds no topic of the source: nothing was ever written there.
+var ErrNoTopic = errors.New("there is no such topic yet")
+
+// Read reads the topics of a source, read_committed, and calls fn with each record: in order within a partition, and in
+// no order between partitions. It returns when ctx ends, with its cause; with the error of fn; or as UntilEnd says. It
+// needs no Sink and changes nothing.
+func Read(ctx context.Context, cfg Config, opts ReadOptions, fn func(Record) error) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return fmt.Errorf("configuring the Kafka reader: %w", err)
+	}
+	r := reader{cfg: cfg, opts: opts, fn: fn, ends: map[partitionID]int64{}}
+	if err := r.read(ctx); err != nil {
+		return fmt.Errorf("reading from Kafka: %w", classify(err, cfg.CreateTopics))
+	}
+	return nil
+}
+
+type partitionID struct {
+	topic     string
+	partition int32
+}
+
+// reader is one call of Read.
+type reader struct {
+	cfg  Config
+	opts ReadOptions
+	fn   func(Record) error
+	ends map[partitionID]int64 // with UntilEnd: partitions that are not read to their end yet
+}
+
+func (r *reader) read(ctx context.Context) error {
+	cl, err := newClient(r.cfg,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // the last offset of a partition may be a transaction's marker
+		kgo.FetchMaxWait(500*time.Millisecond),
+	)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	from, err := r.offsets(ctx, kadm.NewClient(cl))
+	if err != nil {
+		return err
+	}
+	if r.opts.UntilEnd && len(r.ends) == 0 {
+		return nil
+	}
+	cl.AddConsumePartitions(from)
+	for {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			if err := r.hand(it.Next()); err != nil {
+				return err
+			}
+		}
+		if r.opts.UntilEnd && len(r.ends) == 0 {
+			return nil
+		}
+	}
+}
+
+// offsets decides where to start and, with UntilEnd, where to stop.
+func (r *reader) offsets(ctx context.Context, adm *kadm.Client) (map[string]map[int32]kgo.Offset, error) {
+	topics, err := r.topics(ctx, adm)
+	if err != nil {
+		return nil, err
+	}
+	starts, err := adm.ListStartOffsets(ctx, topics...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking where the topics start: %w", err)
+	}
+	// The last stable offset: behind it only open transactions are.
+	ends, err := adm.ListCommittedOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking where the topics end: %w", err)
+	}
+	from := map[string]map[int32]kgo.Offset{}
+	starts.Each(func(start kadm.ListedOffset) {
+		end, _ := ends.Lookup(start.Topic, start.Partition)
+		at := start.Offset
+		if r.opts.FromEnd {
+			at = max(start.Offset, end.Offset-r.opts.Last)
+		}
+		if from[start.Topic] == nil {
+			from[start.Topic] = map[int32]kgo.Offset{}
+		}
+		from[start.Topic][start.Partition] = kgo.NewOffset().At(at)
+		if r.opts.UntilEnd && at < end.Offset {
+			r.ends[partitionID{start.Topic, start.Partition}] = end.Offset
+		}
+	})
+	return from, nil
+}
+
+func (r *reader) topics(ctx context.Context, adm *kadm.Client) ([]string, error) {
+	names, err := parseTemplate(r.cfg.Topic, r.cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	all, err := adm.ListTopics(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the topics: %w", err)
+	}
+	var out []string
+	for _, name := range all.Names() {
+		if names.matches(name) {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("topic %s: %w", names.of(0), ErrNoTopic)
+	}
+	return out, nil
+}
+
+func (r *reader) hand(rec *kgo.Record) error {
+	at := partitionID{rec.Topic, rec.Partition}
+	end, limited := r.ends[at]
+	if r.opts.UntilEnd && (!limited || rec.Offset >= end) {
+		return nil // stored after Read began
+	}
+	if limited && rec.Offset+1 >= end {
+		delete(r.ends, at)
+	}
+	if rec.Attrs.IsControl() {
+		return nil
+	}
+	out := Record{
+		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value,
+	}
+	for _, h := range rec.Headers {
+		out.Headers = append(out.Headers, Header{Key: h.Key, Value: h.Value})
+	}
+	if r.opts.OneCopy && rec.Partition != 0 && out.IsBroadcast() {
+		return nil
+	}
+	return r.fn(out)
+}

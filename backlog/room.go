@@ -1,0 +1,69 @@
+package backlog
+
+import (
+	"context"
+	"time"
+)
+
+// noSpaceRetry is how long WaitRoom waits at most when the disk is full, since others may have made room on it.
+const noSpaceRetry = 5 * time.Second
+
+// WaitRoom returns nil once the log is below 80 % of its limit. When the disk was full it also waits until something was
+// removed, but no longer than five seconds from the failed write. It needs [Log.Run], which removes what is published.
+func (l *Log) WaitRoom(ctx context.Context) error {
+	w := newWaiter()
+	for {
+		l.mu.Lock()
+		if l.err != nil {
+			defer l.mu.Unlock()
+			return l.err
+		}
+		retry := noSpaceRetry
+		if l.noSpace > 0 {
+			retry = time.Until(l.noSpaceAt.Add(noSpaceRetry))
+			if retry <= 0 {
+				l.noSpace = 0
+			}
+		}
+		if l.hasRoom() {
+			l.roomWaiters.remove(w)
+			l.mu.Unlock()
+			return nil
+		}
+		l.roomWaiters.add(w)
+		timed := l.noSpace > 0
+		l.mu.Unlock()
+		if err := w.wait(ctx, retry, timed); err != nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.roomWaiters.remove(w)
+			return err
+		}
+	}
+}
+
+// wait returns nil when the waiter was woken, or after d where the wait is timed.
+func (w *waiter) wait(ctx context.Context, d time.Duration, timed bool) error {
+	var timeout <-chan time.Time
+	if timed {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		timeout = t.C
+	}
+	select {
+	case <-w.wake:
+	case <-timeout:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// hasRoom is what WaitRoom waits for. The caller holds mu.
+func (l *Log) hasRoom() bool {
+	limit := l.cfg.MaxBytes
+	if l.noSpace > 0 && (limit == 0 || l.noSpace < limit) {
+		limit = l.noSpace
+	}
+	return limit == 0 || l.size < limit/10*8
+}

@@ -308,7 +308,8 @@ func TestRows(t *testing.T) {
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s\n got %s\nwant %s", tt.in, strings.Join(got, "\n     "), strings.Join(tt.want, "\n     "))
 		}
-	}	for _, name := range rowNames(t) {
+	}
+	for _, name := range rowNames(t) {
 		if !seen[name] {
 			t.Errorf("%s has no case here", name)
 		}

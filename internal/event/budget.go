@@ -78,9 +78,12 @@ func measureStrings(strs ...[]byte) (text, base64 int, isText bool) {
 }
 
 // fits reports whether the part at hand has room for an element, and takes the room if so.
-func (c *Cutter) fits(fixed int, strs ...[]byte) bool {
+func (c *Cutter) fits(fixed int, spelt spelling, strs ...[]byte) bool {
 	if !c.budget.exact {
 		bound := c.budget.bound + fixed
+		if spelt == firstTwice {
+			bound += maxEscape * len(strs[0])
+		}
 		for _, s := range strs {
 			bound += maxEscape * len(s)
 		}
@@ -92,6 +95,10 @@ func (c *Cutter) fits(fixed int, strs ...[]byte) bool {
 		c.measure()
 	}
 	text, base64, isText := measureStrings(strs...)
+	if spelt == firstTwice {
+		t, b, _ := measureStrings(strs[0])
+		text, base64 = text+t, base64+b
+	}
 	return c.budget.take(fixed, text, base64, isText)
 }
 

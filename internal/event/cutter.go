@@ -62,6 +62,14 @@ const (
 	wholeOmitted                  // the key is left out, and so is everything
 )
 
+// spelling says how often the strings of an element stand in the JSON.
+type spelling bool
+
+const (
+	once       spelling = false
+	firstTwice spelling = true // the first one stands in field_expire_at_ms as well
+)
+
 // fieldExpire is the deadline of the hash field that is string str of the value.
 type fieldExpire struct {
 	str  int
@@ -105,7 +113,7 @@ func (c *Cutter) NextSeq() int64 { return c.ev.Seq }
 
 // Element adds an element of a list or set.
 func (c *Cutter) Element(b []byte) error {
-	ok, err := c.admit(len(`"",`), b)
+	ok, err := c.admit(len(`"",`), once, b)
 	if ok {
 		c.value.add(b)
 	}
@@ -116,7 +124,7 @@ func (c *Cutter) Element(b []byte) error {
 func (c *Cutter) Field(field, value []byte, expireAtMs int64) error {
 	fixed := len(`"":"",`)
 	if expireAtMs == 0 {
-		ok, err := c.admit(fixed, field, value)
+		ok, err := c.admit(fixed, once, field, value)
 		if ok {
 			c.value.add(field)
 			c.value.add(value)
@@ -125,13 +133,13 @@ func (c *Cutter) Field(field, value []byte, expireAtMs int64) error {
 	}
 	fixed += expireFixed + intLen(expireAtMs)
 	var err error
-	ok := c.state == partValue && len(c.expires) > 0 && c.fits(fixed, field, value, field) // the name stands twice
+	ok := c.state == partValue && len(c.expires) > 0 && c.fits(fixed, firstTwice, field, value)
 	switch {
 	case ok:
 	case len(c.expires) > 0:
-		ok, err = c.admitFresh(fixed+expireFrame, field, value, field)
+		ok, err = c.admitFresh(fixed+expireFrame, firstTwice, field, value)
 	default:
-		ok, err = c.admit(fixed+expireFrame, field, value, field)
+		ok, err = c.admit(fixed+expireFrame, firstTwice, field, value)
 	}
 	if ok {
 		c.expires = append(c.expires, fieldExpire{str: len(c.value.ends), atMs: expireAtMs})
@@ -154,7 +162,7 @@ func (c *Cutter) Index(index uint64, b []byte) error {
 }
 
 func (c *Cutter) pair(b, number []byte) error {
-	ok, err := c.admit(len(`["",""],`)+len(number), b)
+	ok, err := c.admit(len(`["",""],`)+len(number), once, b)
 	if ok {
 		c.value.add(b)
 		c.value.add(number)
@@ -209,8 +217,8 @@ func (c *Cutter) End() error {
 	if c.err == nil {
 		c.part.Last = true
 		c.emitPart()
+		c.state = partClosed
 	}
-	c.state = partClosed
 	return c.err
 }
 
@@ -223,18 +231,16 @@ func (c *Cutter) notBegun() error {
 
 // admit makes room for an element: fixed bytes of JSON and the strings. False: it is not to be added, since it was left
 // out, or because of an error.
-func (c *Cutter) admit(fixed int, strs ...[]byte) (bool, error) {
-	if c.state == partValue || c.state == partEmpty {
-		if c.fits(fixed, strs...) {
-			c.state = partValue
-			return true, nil
-		}
+func (c *Cutter) admit(fixed int, spelt spelling, strs ...[]byte) (bool, error) {
+	if (c.state == partValue || c.state == partEmpty) && c.fits(fixed, spelt, strs...) {
+		c.state = partValue
+		return true, nil
 	}
-	return c.admitFresh(fixed, strs...)
+	return c.admitFresh(fixed, spelt, strs...)
 }
 
 // admitFresh is admit where the part at hand cannot take the element.
-func (c *Cutter) admitFresh(fixed int, strs ...[]byte) (bool, error) {
+func (c *Cutter) admitFresh(fixed int, spelt spelling, strs ...[]byte) (bool, error) {
 	if c.state == wholeOmitted {
 		c.leaveOut(strs...)
 		return false, nil
@@ -242,7 +248,7 @@ func (c *Cutter) admitFresh(fixed int, strs ...[]byte) (bool, error) {
 	if err := c.freshPart(); err != nil {
 		return false, err
 	}
-	if c.fits(fixed, strs...) {
+	if c.fits(fixed, spelt, strs...) {
 		c.state = partValue
 		return true, nil
 	}
@@ -257,12 +263,14 @@ func (c *Cutter) freshPart() error {
 	case partClosed:
 		return c.notBegun()
 	case partValue, partOmitted:
-		c.emitPart()
+		if c.emitPart(); c.err != nil {
+			return c.err
+		}
 		c.part.I++
 		c.startPart()
 	case partEmpty, wholeOmitted:
 	}
-	return c.err
+	return nil
 }
 
 func (c *Cutter) startPart() {
@@ -290,11 +298,8 @@ func (c *Cutter) leaveOut(strs ...[]byte) {
 	}
 }
 
-// emitPart gives the part at hand to emit.
+// emitPart gives the part at hand to emit. An error closes the value.
 func (c *Cutter) emitPart() {
-	if c.err != nil {
-		return
-	}
 	e := &c.ev
 	e.Value, e.Part, e.Omitted, e.Cause, e.FieldExpires = nil, nil, nil, "", nil
 	if c.part.I > 0 || !c.part.Last {
@@ -315,6 +320,9 @@ func (c *Cutter) emitPart() {
 		}
 		e.FieldExpires = c.fields
 	}
-	c.err = c.emit(e)
+	if c.err = c.emit(e); c.err != nil {
+		c.state = partClosed
+		return
+	}
 	e.Seq++
 }

@@ -13,7 +13,7 @@ type openGroup struct {
 // before StreamInfo.
 func (c *Cutter) Entry(ms, seq uint64, fields [][]byte) error {
 	id := StreamID{Ms: ms, Seq: seq}
-	ok, err := c.admit(entryLen(id, len(fields)), fields...)
+	ok, err := c.admit(entryLen(id, len(fields)), once, fields...)
 	if ok {
 		c.value.entries = append(c.value.entries, streamEntry{id: id, strings: len(fields)})
 		for _, f := range fields {
@@ -25,7 +25,7 @@ func (c *Cutter) Entry(ms, seq uint64, fields [][]byte) error {
 
 // StreamInfo adds the scalars of a stream, after its entries and before its groups.
 func (c *Cutter) StreamInfo(info StreamInfo) error {
-	ok, err := c.admit(info.len())
+	ok, err := c.admit(info.len(), once)
 	if ok {
 		c.value.info, c.value.hasInfo = info, true
 	}
@@ -40,7 +40,7 @@ func (c *Cutter) Group(name []byte, lastID StreamID, entriesRead *int64) error {
 	}
 	c.group.name = append(c.group.name[:0], name...)
 	c.group.head, c.group.left = g, false
-	ok, err := c.admit(g.len(), name)
+	ok, err := c.admit(g.len(), once, name)
 	if ok {
 		c.addGroup()
 	} else if err == nil && c.state == partOmitted {
@@ -89,7 +89,7 @@ func (c *Cutter) admitInGroup(fixed int, name []byte) (bool, error) {
 		c.leaveOut(name) // the group it belongs to is left out as one
 		return false, nil
 	}
-	if c.state == partValue && c.group.inPart && c.fits(fixed, name) {
+	if c.state == partValue && c.group.inPart && c.fits(fixed, once, name) {
 		return true, nil
 	}
 	if c.state == wholeOmitted {
@@ -99,7 +99,7 @@ func (c *Cutter) admitInGroup(fixed int, name []byte) (bool, error) {
 	if err := c.freshPart(); err != nil {
 		return false, err
 	}
-	if c.fits(fixed+c.group.head.len(), c.group.name, name) {
+	if c.fits(fixed+c.group.head.len(), once, c.group.name, name) {
 		c.state = partValue
 		c.addGroup()
 		return true, nil

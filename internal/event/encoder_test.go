@@ -48,20 +48,20 @@ func decode(b []byte) (map[string]any, error) {
 }
 
 // unspell is the bytes behind a string of a decoded event.
-func unspell(t testing.TB, s any, base64Form bool) []byte {
-	t.Helper()
+func unspell(tb testing.TB, s any, base64Form bool) []byte {
+	tb.Helper()
 	if !base64Form {
 		return []byte(s.(string))
 	}
 	b, err := base64.StdEncoding.DecodeString(s.(string))
 	if err != nil {
-		t.Fatalf("not base64: %v", err)
+		tb.Fatalf("not base64: %v", err)
 	}
 	return b
 }
 
-func checkBytesSurvive(t testing.TB, s event.Settings, key []byte, args [][]byte) {
-	t.Helper()
+func checkBytesSurvive(tb testing.TB, s event.Settings, key []byte, args [][]byte) {
+	tb.Helper()
 	e := event.Event{
 		Gen: 1, Offset: 2, N: 1, TsMs: 3, Op: event.OpUpdate, Key: key, IsKey: true,
 		Effect: event.EffectPut, Cmd: "SADD", Args: args,
@@ -69,21 +69,21 @@ func checkBytesSurvive(t testing.TB, s event.Settings, key []byte, args [][]byte
 	enc := event.NewEncoder(s)
 	got := enc.Append(nil, &e)
 	if want := reference(s, &e, nil); !bytes.Equal(got, want) {
-		t.Fatalf("Append gives\n%s\nwant\n%s", got, want)
+		tb.Fatalf("Append gives\n%s\nwant\n%s", got, want)
 	}
 	m, err := decode(got)
 	if err != nil {
-		t.Fatalf("%s\nis no JSON: %v", got, err)
+		tb.Fatalf("%s\nis no JSON: %v", got, err)
 	}
-	if back := unspell(t, m["key"], m["key_enc"] == "base64"); !bytes.Equal(back, key) {
-		t.Fatalf("key %q comes back as %q", key, back)
+	if back := unspell(tb, m["key"], m["key_enc"] == "base64"); !bytes.Equal(back, key) {
+		tb.Fatalf("key %q comes back as %q", key, back)
 	}
 	back := make([][]byte, 0, len(args))
 	for _, a := range m["args"].([]any) {
-		back = append(back, unspell(t, a, m["enc"] == "base64"))
+		back = append(back, unspell(tb, a, m["enc"] == "base64"))
 	}
 	if !slices.EqualFunc(back, args, bytes.Equal) {
-		t.Fatalf("args %q come back as %q", args, back)
+		tb.Fatalf("args %q come back as %q", args, back)
 	}
 }
 

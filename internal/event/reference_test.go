@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -73,11 +74,7 @@ func anyBinary(v any) bool {
 	case raw:
 		return !utf8.Valid(v)
 	case list:
-		for _, x := range v {
-			if anyBinary(x) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, anyBinary)
 	case rawObject:
 		for _, f := range v {
 			if anyBinary(f.name) || anyBinary(f.value) {

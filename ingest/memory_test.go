@@ -191,13 +191,13 @@ type memoryLog struct {
 }
 
 func (l *memoryLog) Append(c change.Chunk) error {
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
 	if l.m.onAppend != nil {
 		if err := l.m.onAppend(c); err != nil {
 			return err
 		}
 	}
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
 	switch {
 	case c.Start != l.g.end():
 		l.m.tb.Errorf("chunk starts at %d, the log ends at %d", c.Start, l.g.end())

@@ -78,7 +78,7 @@ func (c *Cutter) takeSome(s []byte) int {
 	if !c.budget.isText {
 		return min(len(s), max(0, c.base64Room()-len(c.value.arena)))
 	}
-	for size := stringBlock; size >= utf8.UTFMax; size /= 4 {
+	for size := stringBlock; size > utf8.UTFMax; size /= 4 {
 		block := s[:min(len(s), size)]
 		for len(block) < len(s) && len(block) > size-utf8.UTFMax && !utf8.RuneStart(s[len(block)]) {
 			block = block[:len(block)-1] // not inside a character

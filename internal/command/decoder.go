@@ -42,7 +42,8 @@ type Decoder struct {
 	n     int64
 	ev    event.Event
 	parts [][]byte // arguments made here: n of them at most in a command that is not cut
-	nums  [96]byte // digits of arguments made here
+	nums  [20]byte // digits of an argument made here
+	words struct{ pxat, absttl []byte }
 	fit   fitting
 	names interned // in upper case
 	types interned // of modules
@@ -64,6 +65,7 @@ func New(set Settings, start Start) *Decoder {
 		unitStart: start.Offset, unitDB: start.DB, skip: start.Skip,
 		bigSize: bigSize(set.Settings),
 	}
+	d.words.pxat, d.words.absttl = []byte("PXAT"), []byte("ABSTTL")
 	d.cut.scan = resp.NewScanner(resp.Limits{})
 	return d
 }
@@ -133,7 +135,7 @@ func (d *Decoder) whole(p []byte) error {
 			}
 		}
 	}
-	if d.block.mode == counting {
+	if d.block.mode == counting && len(p) > 0 {
 		return d.interrupted(p, len(p), blockAt, resp.ErrShort)
 	}
 	return nil

@@ -46,6 +46,7 @@ func (h *encodeAll) Event(e *event.Event) error {
 }
 
 func benchmark(b *testing.B, h command.Handler, p []byte, commands int) {
+	b.Helper()
 	d := command.New(settings(), command.Start{Gen: 1, ReplID: replid})
 	c := change.Chunk{Data: p, Arrived: 1_795_311_158_000, UnitEnd: true}
 	b.ReportAllocs()

@@ -64,12 +64,12 @@ func stream(lines ...string) []byte {
 }
 
 // decode feeds whole units as one chunk.
-func decode(t testing.TB, set command.Settings, p []byte) *record {
-	t.Helper()
+func decode(tb testing.TB, set command.Settings, p []byte) *record {
+	tb.Helper()
 	r := newRecord(set)
 	r.dec = command.New(set, command.Start{Gen: 7, ReplID: replid})
 	if err := r.dec.Feed(change.Chunk{Data: bytes.Clone(p), Arrived: arrived}, r); err != nil {
-		t.Fatalf("Feed: %v", err)
+		tb.Fatalf("Feed: %v", err)
 	}
 	return r
 }

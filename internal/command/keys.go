@@ -84,8 +84,8 @@ func (d *Decoder) move(r *row, argv [][]byte) (fits bool, err error) {
 		return false, nil
 	}
 	d.expect(2)
-	keys := append(d.parts[:0], argv[1], argv[1])
-	d.parts = keys
+	d.parts = append(d.parts[:0], argv[1], argv[1])
+	keys := d.parts
 	e := d.several(r, argv, argv[1], keys)
 	e.Op, e.Effect = event.OpDelete, event.EffectGone
 	if err := d.put(e, cutNone); err != nil {

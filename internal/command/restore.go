@@ -34,7 +34,7 @@ func (d *Decoder) restore(r *row, argv [][]byte) (fits bool, err error) {
 		if ttl, ok = plus(ttl, d.now); !ok {
 			return false, nil
 		}
-		d.parts = append(append(append(d.parts[:0], d.digits(ttl)), argv[3:]...), wordABSTTL)
+		d.parts = append(append(append(d.parts[:0], d.digits(ttl)), argv[3:]...), d.words.absttl)
 		args = d.parts
 	}
 	d.expect(1)

@@ -15,7 +15,6 @@ type row struct {
 
 	shape  shape
 	op     event.Op
-	opRule opRule
 	expiry expiry
 	cut    cut
 	words  uint8 // words of the name when not one
@@ -65,15 +64,6 @@ const (
 	shapeMessage
 	shapeSlots
 	shapePublish
-)
-
-// opRule is how the arguments change the op of a row.
-type opRule uint8
-
-const (
-	opFixed opRule = iota
-	createIfNX
-	createUnlessReplace
 )
 
 // expiry is what a row does to the deadline of its key.

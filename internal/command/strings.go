@@ -2,12 +2,6 @@ package command
 
 import "keyfeed/internal/event"
 
-// literals for arguments that are made here.
-var ( //nolint:gochecknoglobals // constants; a []byte cannot be one
-	wordPXAT   = []byte("PXAT")
-	wordABSTTL = []byte("ABSTTL")
-)
-
 // setOptions is what the options of SET and MSETEX say.
 type setOptions struct {
 	nx       bool
@@ -91,7 +85,7 @@ func (d *Decoder) setString(r *row, argv [][]byte) (fits bool, err error) {
 	}
 	if o.relative > 0 {
 		d.parts = append(d.parts[:0], argv[2:]...)
-		d.parts[o.relative-2], d.parts[o.relative-1] = wordPXAT, d.digits(o.deadline)
+		d.parts[o.relative-2], d.parts[o.relative-1] = d.words.pxat, d.digits(o.deadline)
 		e.Args = d.parts
 	}
 	e.ExpireAtMs, e.HasExpire = o.expiry()
@@ -128,7 +122,7 @@ func (d *Decoder) countedPairs(r *row, argv [][]byte) (fits bool, err error) {
 		case o.keep:
 			d.parts = append(d.parts, argv[o.last])
 		case o.relative > 0:
-			d.parts = append(d.parts, wordPXAT, d.digits(o.deadline))
+			d.parts = append(d.parts, d.words.pxat, d.digits(o.deadline))
 		default:
 			d.parts = append(d.parts, argv[o.last], argv[o.last+1])
 		}
@@ -153,7 +147,7 @@ func (d *Decoder) setEx(r *row, argv [][]byte) (fits bool, err error) {
 	}
 	d.expect(1)
 	e := d.start(r, "SET")
-	d.parts = append(d.parts[:0], argv[3], wordPXAT, d.digits(at))
+	d.parts = append(d.parts[:0], argv[3], d.words.pxat, d.digits(at))
 	e.Key, e.IsKey, e.Args = argv[1], true, d.parts
 	e.ExpireAtMs, e.HasExpire = at, true
 	return true, d.put(e, r.cut)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// shapes maps the key rule of a row to the Go constant of the code that executes it.
+// shapeOf maps the key rule of a row to the Go constant of the code that executes it.
 func shapeOf(e entry) (string, error) {
 	switch {
 	case e.class == "never":
@@ -72,7 +72,7 @@ func constant(kind, word string) (string, error) {
 	return c, nil
 }
 
-// freeSubs are the container commands of which any sub-command is taken, by the first of its rows.
+// takesAnySub names the container commands of which any sub-command is taken, by the first of its rows.
 func takesAnySub(container string) bool {
 	switch container {
 	case "XGROUP", "FUNCTION", "SCRIPT":
@@ -108,11 +108,11 @@ func tableCode(entries []entry) ([]byte, error) {
 		b.WriteString(line)
 	}
 	for _, c := range containers {
-		any := 0
+		anySub := 0
 		if takesAnySub(c) {
-			any = first[c]
+			anySub = first[c]
 		}
-		fmt.Fprintf(&b, "{name: %q, shape: shapeContainer, anySub: %d},\n", c, any)
+		fmt.Fprintf(&b, "{name: %q, shape: shapeContainer, anySub: %d},\n", c, anySub)
 		names = append(names, c)
 	}
 	b.WriteString("}\n\n")
@@ -131,9 +131,10 @@ func rowCode(e entry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	line := fmt.Sprintf("{name: %q", e.name)
+	var line strings.Builder
+	fmt.Fprintf(&line, "{name: %q", e.name)
 	if shape != "" {
-		line += ", shape: " + shape
+		line.WriteString(", shape: " + shape)
 	}
 	for _, f := range []struct{ field, kind, word, zero string }{
 		{"op", "op", e.op, ""},
@@ -150,7 +151,7 @@ func rowCode(e entry) (string, error) {
 			return "", fmt.Errorf("%s: %w", e.name, err)
 		}
 		if c != f.zero && c != "0" {
-			line += fmt.Sprintf(", %s: %s", f.field, c)
+			fmt.Fprintf(&line, ", %s: %s", f.field, c)
 		}
 	}
 	if strings.HasPrefix(e.op, "m ") && e.class != "never" {
@@ -158,22 +159,16 @@ func rowCode(e entry) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", e.name, err)
 		}
-		line += ", kind: " + c
-	}
-	switch e.op {
-	case "c-if-nx":
-		line += ", opRule: createIfNX"
-	case "c-unless-replace":
-		line += ", opRule: createUnlessReplace"
+		line.WriteString(", kind: " + c)
 	}
 	if e.minArgs > 0 {
-		line += fmt.Sprintf(", minArgs: %d, maxArgs: %d, step: %d", e.minArgs, e.maxArgs, e.step)
+		fmt.Fprintf(&line, ", minArgs: %d, maxArgs: %d, step: %d", e.minArgs, e.maxArgs, e.step)
 	}
 	if e.from > 0 {
-		line += fmt.Sprintf(", from: %d", e.from)
+		fmt.Fprintf(&line, ", from: %d", e.from)
 	}
 	if strings.Contains(e.name, " ") || e.name == "PFDEBUG" {
-		line += ", words: 2"
+		line.WriteString(", words: 2")
 	}
-	return line + "},\n", nil
+	return line.String() + "},\n", nil
 }

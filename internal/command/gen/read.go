@@ -51,7 +51,7 @@ func readTable(path string) ([]entry, error) {
 	return rows, nil
 }
 
-// parse reads the arity: "3" exactly three with the name, "-3" at least three, "-4%2" four, six, eight …
+// parse reads the arity: "3" is exactly three with the name, "-3" at least three, "-4%2" four, six, eight and so on.
 func (e *entry) parse() error {
 	if _, rest, ok := strings.Cut(e.keyspecs, "search from "); ok && e.key == "geo-store" {
 		digits, _, _ := strings.Cut(rest, ")")

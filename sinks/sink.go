@@ -34,6 +34,9 @@ var (
 	// lowered since Open; Open again, and cut the record by the limit of then.
 	ErrTooLarge = errors.New("record is too large for the sink")
 
+	// ErrFull is wrapped when the place has no room left. It heals when the operator makes room: back off and alert.
+	ErrFull = errors.New("the sink is full")
+
 	// ErrClosed is returned by calls after Close.
 	ErrClosed = errors.New("sink is closed")
 )

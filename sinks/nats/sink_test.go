@@ -1,0 +1,79 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"keyfeed/sinks"
+	keyfeednats "keyfeed/sinks/nats"
+	"keyfeed/sinks/sinktest"
+)
+
+func open(t *testing.T, cfg keyfeednats.Config) (*keyfeednats.Sink, error) {
+	t.Helper()
+	s, err := keyfeednats.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = s.Open(ctx)
+	return s, err
+}
+
+func mustOpen(t *testing.T, cfg keyfeednats.Config) *keyfeednats.Sink {
+	t.Helper()
+	s, err := open(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func readAll(ctx context.Context, cfg keyfeednats.Config) (stored []sinktest.Stored, err error) {
+	err = keyfeednats.Read(ctx, cfg, keyfeednats.All().ToEnd(), func(r *keyfeednats.Record) error {
+		stored = append(stored, sinktest.Stored{Value: r.Value, Place: r.Subject})
+		return nil
+	})
+	if errors.Is(err, keyfeednats.ErrNoStream) {
+		return nil, nil
+	}
+	return stored, err
+}
+
+func TestContract(t *testing.T) {
+	for _, subject := range []string{"", "{source}.{db}.{key}"} {
+		t.Run(subject, func(t *testing.T) {
+			sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+				t.Helper()
+				const window = 64
+				srv := newServer(t, nil)
+				proxy := newRelay(t, srv.server.Addr().String())
+				cfg := srv.config()
+				cfg.Subject = subject
+				cfg.MaxPendingRecords = window
+				return sinktest.Harness{
+					New: func(t *testing.T) sinks.Sink {
+						t.Helper()
+						through := cfg
+						through.URL = proxy.url()
+						s, err := keyfeednats.New(through)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return s
+					},
+					Read:        func(ctx context.Context) ([]sinktest.Stored, error) { return readAll(ctx, cfg) },
+					StopBroker:  func(*testing.T) { srv.stop() },
+					StartBroker: func(t *testing.T) { t.Helper(); srv.start(t) },
+					Stall:       func(*testing.T) { proxy.shut() },
+					Resume:      func(*testing.T) { proxy.unshut() },
+					Window:      window,
+				}
+			}, sinktest.Features{ExactPosition: true, TotalOrder: true})
+		})
+	}
+}

@@ -41,14 +41,17 @@ func (d *Decoder) execute(argv [][]byte, size int) error {
 		i, name = d.subCommand(i, argv)
 		r = &rows[i]
 	}
-	if d.block.mode != counting {
+	var err error
+	if r.shape <= shapeExec {
+		err = d.control(r, argv)
+	} else {
+		d.big = size > d.bigSize
+		err = d.events(r, name, argv)
+	}
+	if d.block.mode != counting { // after MULTI: it is counted when the block is replayed
 		d.commands[i]++
 	}
-	if r.shape <= shapeExec {
-		return d.control(r, argv)
-	}
-	d.big = size > d.bigSize
-	return d.events(r, name, argv)
+	return err
 }
 
 // control follows a command that has no event.

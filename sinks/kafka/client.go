@@ -64,6 +64,9 @@ func producerOptions(cfg Config, batchBytes func(topic string) int32) ([]kgo.Opt
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytesFn(batchBytes),
 		kgo.ProducerLinger(linger),
+		// A sequence that the broker does not know means that it lost acknowledged records. The client would go on with a
+		// new sequence; the sink must fail, so that Open compares the topics with the progress record.
+		kgo.StopProducerOnDataLossDetected(),
 		// The window bounds what is buffered; the client must not block a Write a second time.
 		kgo.MaxBufferedRecords(1 << 30),
 	}, nil

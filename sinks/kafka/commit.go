@@ -120,7 +120,7 @@ func (c *committer) look() {
 }
 
 func (c *committer) late() error {
-	return fmt.Errorf("no acknowledgement from Kafka for %v", c.session.sink.cfg.DeliveryTimeout)
+	return c.session.dials.explain(fmt.Errorf("no acknowledgement from Kafka for %v", c.session.sink.cfg.DeliveryTimeout))
 }
 
 // progress tells what the known topics hold. An offset may belong to a record after the position that the progress

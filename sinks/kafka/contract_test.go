@@ -50,13 +50,13 @@ func newSink(t *testing.T, cfg kafka.Config) *kafka.Sink {
 }
 
 // cluster is a kfake that ends with the test.
-func cluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
+func cluster(tb testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	tb.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	if err != nil {
-		t.Fatalf("starting kfake: %v", err)
+		tb.Fatalf("starting kfake: %v", err)
 	}
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -74,6 +74,7 @@ func features() sinktest.Features { return sinktest.Features{Keys: true, Copies:
 
 func TestContractFake(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		t.Helper()
 		g := newGate()
 		c := cluster(t, kfake.ListenFn(g.listen))
 		cfg := config("redis", c.ListenAddrs()...)
@@ -93,6 +94,7 @@ func TestContractReal(t *testing.T) {
 	srv := kafkaenv.Start(t)
 	var sources atomic.Int64
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		t.Helper()
 		cfg := config("redis"+strconv.FormatInt(sources.Add(1), 10), srv.Addr())
 		cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, nil))
 		return sinktest.Harness{

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -27,14 +28,15 @@ func operator(err error, remedy string) error {
 // on which brokers live at the moment does not.
 func classify(err error, createTopics bool) error {
 	if err == nil || errors.Is(err, sinks.ErrConfig) || errors.Is(err, sinks.ErrFenced) ||
-		errors.Is(err, sinks.ErrTooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		errors.Is(err, sinks.ErrTooLarge) || errors.Is(err, context.Canceled) {
 		return err
 	}
+	// A deadline is no reason to stop here: it may have ended the client's retries of what never heals.
 	if code, ok := errors.AsType[*kerr.Error](err); ok {
 		return classifyCode(err, code, createTopics)
 	}
-	// A certificate that does not verify is the same one at the next attempt. An EOF, a reset or a refused connection is
-	// not here: a broker that restarts gives them too. The client's text already says when TLS or SASL may be missing.
+	// A certificate that does not verify is the same one at the next attempt. A closed, reset or refused connection is not
+	// here: a broker that restarts gives them too.
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return operator(err, "check KEYFEED_KAFKA_TLS_CA_FILE and the names in the broker's certificate")
 	}
@@ -44,8 +46,21 @@ func classify(err error, createTopics bool) error {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return operator(err, "the broker refused the TLS handshake; check the KEYFEED_KAFKA_TLS_ settings and the client certificate")
 	}
+	if _, told := errors.AsType[*closedError](err); !told && errors.Is(err, io.EOF) {
+		return &closedError{err: err}
+	}
 	return err
 }
+
+// closedError is a connection that the broker closed without a word: while it restarts, and also when it dislikes the
+// first bytes. Only an operator can tell which; a retry heals the one and harms nothing in the other.
+type closedError struct{ err error }
+
+func (e *closedError) Error() string {
+	return e.err.Error() + "; where this stays so, check whether the port wants TLS or SASL, and the user name and password"
+}
+
+func (e *closedError) Unwrap() error { return e.err }
 
 func classifyCode(err error, code *kerr.Error, createTopics bool) error {
 	switch code.Code {

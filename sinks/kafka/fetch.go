@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,7 +19,6 @@ const (
 
 	fetchWaitMs   = 250
 	fetchMaxBytes = 4 << 20
-	fetchBackoff  = 100 * time.Millisecond
 )
 
 // progressReader finds the newest record of one key in the progress topic, read_committed. It asks the leader itself
@@ -52,44 +50,68 @@ func (r *progressReader) last(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (r *progressReader) bounds(ctx context.Context) (start, end int64, err error) {
-	offset := func(list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
-		listed, err := list(ctx, r.topic)
-		if err != nil {
-			return 0, err
-		}
-		o, ok := listed.Lookup(r.topic, 0)
-		if !ok {
-			return 0, kerr.UnknownTopicOrPartition
-		}
-		return o.Offset, o.Err
-	}
 	// The end comes first, uncommitted: what another writer has begun before us counts.
-	if end, err = offset(r.adm.ListEndOffsets); err != nil {
+	if end, err = offsetOf(ctx, r.adm.ListEndOffsets, r.topic); err != nil {
 		return 0, 0, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
 	}
-	if start, err = offset(r.adm.ListStartOffsets); err != nil {
+	if start, err = offsetOf(ctx, r.adm.ListStartOffsets, r.topic); err != nil {
 		return 0, 0, fmt.Errorf("asking where topic %s starts: %w", r.topic, err)
 	}
 	return start, end, nil
 }
 
+type listOffsets func(context.Context, ...string) (kadm.ListedOffsets, error)
+
+// offsetOf asks for an offset of the only partition of a topic.
+func offsetOf(ctx context.Context, list listOffsets, topic string) (offset int64, err error) {
+	all, err := offsetsOf(ctx, list, topic, 1)
+	if err != nil {
+		return 0, err
+	}
+	return all[0], nil
+}
+
+// offsetsOf asks for an offset of each partition of a topic.
+func offsetsOf(ctx context.Context, list listOffsets, topic string, partitions int) ([]int64, error) {
+	out := make([]int64, partitions)
+	err := retry(ctx, func() error {
+		listed, err := list(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for partition := range out {
+			o, ok := listed.Lookup(topic, int32(partition))
+			switch {
+			case o.Err != nil:
+				return fmt.Errorf("partition %d: %w", partition, o.Err)
+			case !ok:
+				return fmt.Errorf("partition %d: %w", partition, kerr.UnknownTopicOrPartition)
+			}
+			out[partition] = o.Offset
+		}
+		return nil
+	})
+	return out, err
+}
+
 // lastIn looks at the offsets lo <= offset < hi. A tombstone is found, with a nil value: it takes back all before it.
 func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (value []byte, found bool, err error) {
 	for offset := lo; offset < hi; {
-		part, next, err := r.fetch(ctx, offset)
+		var part kgo.FetchPartition
+		var next int64
+		err := retry(ctx, func() (err error) {
+			part, next, err = r.fetch(ctx, offset)
+			return err
+		})
 		switch {
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			// Compaction has moved the start of the topic since bounds; newer records are still there.
 			value, err := r.last(ctx, key)
 			return value, true, err
-		case ctx.Err() != nil:
-			return nil, false, fmt.Errorf("reading topic %s: %w", r.topic, context.Cause(ctx))
-		case err != nil && kerr.IsRetriable(err):
-			if err := sleep(ctx, fetchBackoff); err != nil {
-				return nil, false, err
-			}
-			continue
-		case err != nil:
+		case err == nil:
+			err = context.Cause(ctx) // where a transaction is open, this loop ends with it or with ctx
+		}
+		if err != nil {
 			return nil, false, fmt.Errorf("reading topic %s: %w", r.topic, err)
 		}
 		for _, rec := range part.Records {
@@ -142,15 +164,4 @@ func (r *progressReader) fetch(ctx context.Context, offset int64) (kgo.FetchPart
 		Topic:          r.topic,
 	}, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	return out, next, out.Err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

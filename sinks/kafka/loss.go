@@ -29,18 +29,14 @@ func (ts *topics) restore(ctx context.Context, p *progress) error {
 			return lost("topic %s has %d partitions, but %d when events were stored: keys would change their partition",
 				t.name, t.partitions, was.Partitions)
 		}
-		ends, err := ts.adm.ListEndOffsets(ctx, t.name)
+		ends, err := offsetsOf(ctx, ts.adm.ListEndOffsets, t.name, len(was.Last))
 		if err != nil {
 			return fmt.Errorf("asking where topic %s ends: %w", t.name, err)
 		}
 		for partition, last := range was.Last {
-			end, ok := ends.Lookup(t.name, int32(partition))
-			if !ok || end.Err != nil {
-				return fmt.Errorf("asking where partition %d of topic %s ends: %w", partition, t.name, end.Err)
-			}
-			if end.Offset <= last {
+			if ends[partition] <= last {
 				return lost("partition %d of topic %s ends at offset %d, but offset %d was stored: Kafka has lost records",
-					partition, t.name, end.Offset, last)
+					partition, t.name, ends[partition], last)
 			}
 			t.last[partition].Store(last)
 		}

@@ -47,7 +47,7 @@ func (e *session) produce(ctx context.Context, ticket *sinks.Ticket, b *change.B
 	e.flights.Add(1)
 	records, places := f.records, f.places // f may be used anew once the last record is handed over
 	for i := range records {
-		e.cl.Produce(e.ctx, &records[i], places[i].done)
+		e.cl.Produce(e.ctx, &records[i], places[i].done) //nolint:contextcheck // a record outlives the Write that queued it
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ var errEnded = errors.New("the session has ended")
 type session struct {
 	sink   *Sink
 	cl     *kgo.Client
+	dials  *dialWatch
 	topics *topics
 
 	maxRecord int
@@ -48,11 +49,12 @@ type session struct {
 	free sync.Pool // of *flight
 }
 
-// start connects a new session and reads the position. In this order, because a transactional client will have to fence
-// other writers (invariant 9) before it reads what they stored.
-func (s *Sink) start(ctx context.Context) (_ *session, pos change.Position, err error) {
+// start makes a new session and connects it.
+func (s *Sink) start(ctx context.Context) (*session, change.Position, error) {
+	var pos change.Position
 	e := &session{
 		sink:      s,
+		dials:     &dialWatch{},
 		partition: newPartitioner(),
 		broadcast: []kgo.RecordHeader{{Key: broadcastHeader, Value: []byte{}}},
 		flushNow:  make(chan chan error),
@@ -62,39 +64,48 @@ func (s *Sink) start(ctx context.Context) (_ *session, pos change.Position, err 
 		return nil, pos, err
 	}
 	e.topics = newTopics(s.cfg, nil, s.names)
-	if e.cl, err = newClient(s.cfg, opts...); err != nil {
+	if e.cl, err = newClient(s.cfg, append(opts, kgo.WithHooks(e.dials))...); err != nil {
 		return nil, pos, err
 	}
-	defer func() {
-		if err != nil {
-			e.cl.Close()
+	if pos, err = e.connect(ctx); err != nil {
+		e.cl.Close()
+		if ctx.Err() != nil {
+			return nil, pos, e.dials.explain(fmt.Errorf("%w: %w", context.Cause(ctx), err))
 		}
-	}()
-	e.topics.adm = kadm.NewClient(e.cl)
-	if err := e.topics.addProgress(ctx); err != nil {
 		return nil, pos, err
-	}
-	if _, err := e.topics.get(ctx, 0); err != nil {
-		return nil, pos, err
-	}
-	reader := &progressReader{cl: e.cl, adm: e.topics.adm, topic: s.cfg.ProgressTopic}
-	value, err := reader.last(ctx, s.cfg.Source)
-	if err != nil {
-		return nil, pos, err
-	}
-	if value != nil {
-		p, err := parseProgress(value, s.cfg.Source)
-		if err != nil {
-			return nil, pos, operator(err, fmt.Sprintf("look at the records of key %q in topic %s", s.cfg.Source, s.cfg.ProgressTopic))
-		}
-		if err := e.topics.restore(ctx, p); err != nil {
-			return nil, pos, err
-		}
-		pos = p.position
 	}
 	e.maxRecord = e.smallestLimit() - recordOverhead
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e, pos, nil
+}
+
+// connect makes sure of the topics and reads the position. The client that will write is there before: one that fences
+// other writers (invariant 9) has to do so before it reads what they stored.
+func (e *session) connect(ctx context.Context) (pos change.Position, err error) {
+	s := e.sink
+	e.topics.adm = kadm.NewClient(e.cl)
+	if err := e.topics.addProgress(ctx); err != nil {
+		return pos, err
+	}
+	if _, err := e.topics.get(ctx, 0); err != nil {
+		return pos, err
+	}
+	reader := &progressReader{cl: e.cl, adm: e.topics.adm, topic: s.cfg.ProgressTopic}
+	value, err := reader.last(ctx, s.cfg.Source)
+	if err != nil {
+		return pos, err
+	}
+	if value != nil {
+		p, err := parseProgress(value, s.cfg.Source)
+		if err != nil {
+			return pos, operator(err, fmt.Sprintf("look at the records of key %q in topic %s", s.cfg.Source, s.cfg.ProgressTopic))
+		}
+		if err := e.topics.restore(ctx, p); err != nil {
+			return pos, err
+		}
+		pos = p.position
+	}
+	return pos, nil
 }
 
 func (e *session) smallestLimit() int {

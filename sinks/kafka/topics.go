@@ -178,7 +178,7 @@ func (ts *topics) create(ctx context.Context, name string, partitions int32, con
 	}
 	values := map[string]*string{}
 	for key, value := range configs {
-		values[key] = kadm.StringPtr(value)
+		values[key] = new(value)
 	}
 	answers, err := ts.adm.CreateTopics(ctx, partitions, replication, values, name)
 	if err != nil {
@@ -207,12 +207,16 @@ func hasLeaders(detail kadm.TopicDetail) bool {
 
 // settings returns the configuration of a topic.
 func (ts *topics) settings(ctx context.Context, name string) (map[string]string, error) {
-	all, err := ts.adm.DescribeTopicConfigs(ctx, name)
+	var of kadm.ResourceConfig
+	err := retry(ctx, func() error {
+		all, err := ts.adm.DescribeTopicConfigs(ctx, name)
+		if err != nil {
+			return err
+		}
+		of, err = all.On(name, nil)
+		return errors.Join(err, of.Err)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("asking for the settings of topic %s: %w", name, err)
-	}
-	of, err := all.On(name, nil)
-	if err = errors.Join(err, of.Err); err != nil {
 		return nil, fmt.Errorf("asking for the settings of topic %s: %w", name, err)
 	}
 	out := make(map[string]string, len(of.Configs))

@@ -67,7 +67,8 @@ func (s *session) run(ctx context.Context, group *errgroup.Group, resume Resume)
 	r.log.Info("streaming", "offset", offset, "db", db, "full", a.full)
 	// The first byte after +CONTINUE must begin a command, else the offset was a wrong one that the source took all the
 	// same: the framer finds that as it finds any other desync.
-	return stream(s.link, log, offset, db, r.cfg.Limits, s.ack, r.status.passed)
+	st := &streamer{link: s.link, frame: newFramer(offset, db, r.cfg.Limits), log: log, ack: s.ack, passed: r.status.passed}
+	return st.run(ctx, group, offset)
 }
 
 func (s *session) acknowledge(ctx context.Context, group *errgroup.Group) error {

@@ -46,9 +46,15 @@ func TestAckEverySecondWhileTheDiskIsSlow(t *testing.T) {
 		end := h.Offset + int64(len(h.Stream))
 		ms := time.Millisecond
 		want := []ackAt{
-			{0, 0}, {1000 * ms, 0}, {2000 * ms, 0}, // while the snapshot is made durable: alive, nothing promised
-			{2500 * ms, h.Offset}, {3000 * ms, h.Offset}, {4000 * ms, h.Offset}, {5000 * ms, h.Offset},
-			{6000 * ms, end}, {7000 * ms, end}, // Append has returned at 5.5 s
+			{0, 0},
+			{1000 * ms, 0},
+			{2000 * ms, 0}, // while the snapshot is made durable: alive, nothing promised
+			{2500 * ms, h.Offset},
+			{3000 * ms, h.Offset},
+			{4000 * ms, h.Offset},
+			{5000 * ms, h.Offset},
+			{6000 * ms, end},
+			{7000 * ms, end}, // Append has returned at 5.5 s
 		}
 		if !slices.Equal(times.acks, want) {
 			t.Errorf("ACKs %v, want %v", times.acks, want)
@@ -105,7 +111,9 @@ func TestIdleDeadline(t *testing.T) {
 		"streaming": func(c *fakeprimary.Conn) {
 			_ = c.Send("+FULLRESYNC ", replidA, " 0\r\n$1\r\n")
 			c.MayTalk()
+			left := make(chan struct{})
 			go func() {
+				defer close(left)
 				for {
 					if _, err := c.ReadAck(); err != nil {
 						return
@@ -114,6 +122,7 @@ func TestIdleDeadline(t *testing.T) {
 			}()
 			_ = c.Send("x")
 			beat(c, commands("PING"))
+			<-left
 		},
 	}
 	for name, phase := range phases {
@@ -188,10 +197,10 @@ func TestBackoff(t *testing.T) {
 	tests := []struct {
 		name   string
 		script func(c *fakeprimary.Conn)
-		steps  []time.Duration
+		steps  []int // seconds
 	}{
-		{"refused", func(*fakeprimary.Conn) {}, []time.Duration{1, 2, 4, 8, 10, 10}},
-		{"full resync breaks", broken, []time.Duration{10, 20, 40, 80, 160, 300, 300}},
+		{"refused", func(*fakeprimary.Conn) {}, []int{1, 2, 4, 8, 10, 10}},
+		{"full resync breaks", broken, []int{10, 20, 40, 80, 160, 300, 300}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,8 +215,8 @@ func TestBackoff(t *testing.T) {
 				m.until(func() bool { return len(m.resumes) > len(tt.steps) })
 				synctest.Wait()
 				f.stop(t)
-				for i, step := range tt.steps {
-					step *= time.Second
+				for i, seconds := range tt.steps {
+					step := time.Duration(seconds) * time.Second
 					if d := at[i+1].Sub(at[i]); d < step/2 || d > step {
 						t.Errorf("attempt %d came %v after the one before, want between %v and %v", i+1, d, step/2, step)
 					}

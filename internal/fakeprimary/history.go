@@ -1,6 +1,7 @@
 package fakeprimary
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -75,8 +76,7 @@ func (h *History) sendWhileReading(c *Conn, p string) error {
 	go func() { read <- h.acks(c) }()
 	if err := <-done; err != nil {
 		c.Close()
-		<-read
-		return err
+		return errors.Join(err, <-read)
 	}
 	return <-read
 }

@@ -47,7 +47,13 @@ func FuzzCommand(f *testing.F) {
 func FuzzScanner(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
-		whole, wholeErr := ends(resp.NewScanner(resp.Limits{}), in, nil)
+		s := resp.NewScanner(resp.Limits{})
+		whole, wholeErr := ends(s, in, nil)
+		s.Reset() // it remembers the shapes of commands, which must not matter
+		again, againErr := ends(s, in, nil)
+		if !slices.Equal(whole, again) || text(wholeErr) != text(againErr) {
+			t.Fatalf("%v, %v, and the second time %v, %v", whole, wholeErr, again, againErr)
+		}
 
 		var cuts []int
 		for at := 0; at < len(in); {

@@ -65,7 +65,7 @@ func (s *Scanner) count(b byte) (took int, done bool, err error) {
 func (s *Scanner) arguments(p []byte) (took int, done bool, err error) {
 	if s.argc-s.left >= 2 {
 		for s.left > 0 {
-			_, after := bulk(p, took, s.limits.MaxBulk)
+			after := s.skip(p, took)
 			if after == 0 {
 				break
 			}
@@ -82,6 +82,19 @@ func (s *Scanner) arguments(p []byte) (took int, done bool, err error) {
 	s.num = number{}
 	s.state = inSize
 	return 1, false, nil
+}
+
+// skip gives the index behind the argument whose $ stands at p[i], or 0 when it is cut, irregular or wrong.
+func (s *Scanner) skip(p []byte, i int) int {
+	size, start := s.header(p, i)
+	if start == 0 || size > int64(len(p)-start)-2 {
+		return 0
+	}
+	end := start + int(size)
+	if p[end] != '\r' || p[end+1] != '\n' {
+		return 0
+	}
+	return end + 2
 }
 
 func (s *Scanner) size(b byte) (took int, err error) {

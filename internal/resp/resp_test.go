@@ -85,7 +85,7 @@ func TestMalformed(t *testing.T) {
 			_, err := ends(s, []byte(in), []int{cut})
 			var perr *resp.ProtocolError
 			if !errors.As(err, &perr) || perr.Offset != offset {
-				t.Errorf("Scanner over %q cut at %d: %v, want an error at %d", in, cut, err, offset)
+				t.Fatalf("Scanner over %q cut at %d: %v, want an error at %d", in, cut, err, offset)
 			}
 		}
 		buf := []byte(in)
@@ -175,7 +175,7 @@ func TestKinds(t *testing.T) {
 			s := resp.NewScanner(resp.Limits{})
 			got, err := ends(s, buf, []int{cut})
 			if err != nil || len(got) != 1 || got[0] != (end{len(buf), tt.kind, tt.db}) {
-				t.Errorf("%q cut at %d: %v, %v, want kind %d db %d", tt.args, cut, got, err, tt.kind, tt.db)
+				t.Fatalf("%q cut at %d: %v, %v, want kind %d db %d", tt.args, cut, got, err, tt.kind, tt.db)
 			}
 		}
 	}

@@ -16,6 +16,8 @@ type Scanner struct {
 	// The first two arguments, kept only as far as they can name a command that matters; size is their full length.
 	name, word         [maxWord]byte
 	nameSize, wordSize int64
+
+	shape shape // of the commands before, see whole
 }
 
 type state uint8
@@ -30,11 +32,11 @@ const (
 
 // NewScanner makes a scanner that stands before a command.
 func NewScanner(limits Limits) *Scanner {
-	return &Scanner{limits: limits.withDefaults()}
+	return &Scanner{limits: limits.withDefaults(), shape: unknownShape()}
 }
 
 // Reset puts the scanner before a command and sets the count of taken bytes to zero.
-func (s *Scanner) Reset() { *s = Scanner{limits: s.limits} }
+func (s *Scanner) Reset() { *s = Scanner{limits: s.limits, shape: s.shape} }
 
 // Between reports whether the scanner stands between two commands.
 func (s *Scanner) Between() bool { return s.state == atStart }
@@ -58,70 +60,4 @@ func (s *Scanner) Next(p []byte) (n int, kind Kind, err error) {
 		}
 	}
 	return s.piecewise(p)
-}
-
-// whole takes a command that is all in p and regular, or gives 0 and leaves the scanner as it was. Nearly every command
-// of a busy stream is taken here: the piecewise way is for the one that a read has cut.
-func (s *Scanner) whole(p []byte) (n int, kind Kind) {
-	if len(p) < 4 || p[0] != '*' {
-		return 0, None
-	}
-	argc, h := header(p[1:])
-	if h == 0 || argc == 0 || argc > s.limits.MaxArgs {
-		return 0, None
-	}
-	first := 1 + h
-	start, after := bulk(p, first, s.limits.MaxBulk)
-	if after == 0 {
-		return 0, None
-	}
-	name := p[start : after-2]
-	n = after
-	for left := argc - 1; left > 0; left-- {
-		if _, n = bulk(p, n, s.limits.MaxBulk); n == 0 {
-			return 0, None
-		}
-	}
-	if len(name) < 4 || len(name) > maxName || nameKind(name) == Other {
-		return n, Other
-	}
-	var word []byte
-	if argc > 1 {
-		from, to := bulk(p, after, s.limits.MaxBulk)
-		word = p[from : to-2]
-	}
-	kind, db := classify(argc, name, word)
-	if kind == Select {
-		s.db = db
-	}
-	return n, kind
-}
-
-// bulk finds the argument whose $ stands at p[i]: its bytes are p[start:after-2]. after is 0 when the argument is cut,
-// irregular or wrong.
-func bulk(p []byte, i int, limit int64) (start, after int) {
-	if len(p)-i < 5 || p[i] != '$' {
-		return 0, 0
-	}
-	var size int64
-	if p[i+2] == '\r' { // one digit
-		size, start = int64(p[i+1]-'0'), i+4
-		if size > 9 || p[i+3] != '\n' {
-			return 0, 0
-		}
-	} else {
-		var h int
-		if size, h = header(p[i+1:]); h == 0 {
-			return 0, 0
-		}
-		start = i + 1 + h
-	}
-	if size > limit || size > int64(len(p)-start-2) {
-		return 0, 0
-	}
-	after = start + int(size) + 2
-	if p[after-2] != '\r' || p[after-1] != '\n' {
-		return 0, 0
-	}
-	return start, after
 }

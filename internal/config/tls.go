@@ -26,7 +26,7 @@ func (t *TLS) Client(serverName string) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		ServerName:         serverName,
-		InsecureSkipVerify: t.Insecure, what the operator asks for, by a name that says so
+		InsecureSkipVerify: t.Insecure, // what the operator asks for, by a name that says so
 	}
 	if t.ServerName != "" {
 		c.ServerName = t.ServerName

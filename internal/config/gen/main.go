@@ -24,7 +24,7 @@ func run(root string) error {
 		filepath.Join(root, "docs", "configuration.md"): config.Markdown(),
 		filepath.Join(root, ".env.example"):             config.EnvExample(),
 	} {
-		if err := os.WriteFile(path, content, 0o644); err != nil { documentation, for everyone
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return fmt.Errorf("writing documentation: %w", err)
 		}
 	}

@@ -154,7 +154,7 @@ func (d *Decoder) fieldsValkey() error {
 		if err != nil {
 			return err
 		}
-		at := int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // stored as a signed number
+		at := int64(binary.LittleEndian.Uint64(b))
 		if err := d.field(name, value, max(at, 0)); err != nil {
 			return err
 		}

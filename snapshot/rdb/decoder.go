@@ -191,14 +191,14 @@ func (d *Decoder) opcode(op byte) error {
 		if err != nil {
 			return err
 		}
-		d.expire(int64(binary.LittleEndian.Uint64(b))) //nolint:gosec // stored as a signed number
+		d.expire(int64(binary.LittleEndian.Uint64(b)))
 		return nil
 	case opExpireSec:
 		b, err := d.main.next(4)
 		if err != nil {
 			return err
 		}
-		d.expire(int64(int32(binary.LittleEndian.Uint32(b))) * 1000) //nolint:gosec // stored as a signed number
+		d.expire(int64(int32(binary.LittleEndian.Uint32(b))) * 1000)
 		return nil
 	case opIdle:
 		_, err := d.length(&d.main)

@@ -73,7 +73,8 @@ func (f Family) String() string {
 
 // parseMagic reads the first 9 bytes of a file: REDIS and four digits, or VALKEY and three.
 func parseMagic(b []byte) (Family, int, error) {
-	family, digits := Redis, ""
+	var digits string
+	family := Redis
 	switch {
 	case string(b[:5]) == "REDIS":
 		digits = string(b[5:magicLen])

@@ -77,7 +77,7 @@ func (d *Decoder) group(code byte) error {
 	if total > uint64(d.cfg.PendingHeld) {
 		return d.groupTwice(code, start, total)
 	}
-	if err := d.stream.pel.readBlock(&d.main, int(total)); err != nil { //nolint:gosec // at most PendingHeld
+	if err := d.stream.pel.readBlock(&d.main, int(total)); err != nil {
 		return err
 	}
 	return d.groupHeld(code)
@@ -106,7 +106,7 @@ func readHeld(in *input) (held, error) {
 	}
 	h := held{
 		id:          StreamID{Ms: binary.BigEndian.Uint64(b), Seq: binary.BigEndian.Uint64(b[8:])},
-		deliveredMs: int64(binary.LittleEndian.Uint64(b[16:])), //nolint:gosec // stored as a signed number
+		deliveredMs: int64(binary.LittleEndian.Uint64(b[16:])),
 		owner:       noOwner,
 	}
 	n, form, err := lengthOrForm(in)
@@ -136,12 +136,12 @@ func (d *Decoder) consumer(in *input, code byte) (*Consumer, uint64, error) {
 	if err != nil {
 		return c, 0, err
 	}
-	c.SeenMs = int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // stored as a signed number
+	c.SeenMs = int64(binary.LittleEndian.Uint64(b))
 	if code == typeStream3 {
 		if b, err = in.next(8); err != nil {
 			return c, 0, err
 		}
-		c.ActiveMs, c.HasActive = int64(binary.LittleEndian.Uint64(b)), true //nolint:gosec // signed
+		c.ActiveMs, c.HasActive = int64(binary.LittleEndian.Uint64(b)), true
 	}
 	n, err := d.length(in)
 	return c, n, err
@@ -173,7 +173,7 @@ func (d *Decoder) groupHeld(code byte) error {
 			if err != nil || h == nil {
 				return orCorrupt(err, string(errNoEntry))
 			}
-			h.owner = int32(len(p.consumers) - 1) //nolint:gosec // at most PendingHeld
+			h.owner = int32(len(p.consumers) - 1)
 			owned++
 		}
 		return nil
@@ -287,7 +287,7 @@ func (d *Decoder) groupTwice(code byte, start int64, total uint64) error {
 	p := &d.stream.pel
 	for left := total; left > 0; left -= uint64(len(p.block)) {
 		n := min(left, uint64(d.cfg.PendingHeld))
-		if err := p.readBlock(entries, int(n)); err != nil { //nolint:gosec // at most PendingHeld
+		if err := p.readBlock(entries, int(n)); err != nil {
 			return err
 		}
 		if err := d.deliverBlock(d.reread(second, end), code); err != nil {

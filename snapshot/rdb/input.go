@@ -147,7 +147,7 @@ func (p *part) Read(b []byte) (int, error) {
 	}
 	n := min(len(b), p.in.w-p.in.r)
 	if uint64(n) > p.left {
-		n = int(p.left) //nolint:gosec // smaller than n, an int
+		n = int(p.left)
 	}
 	copy(b, p.in.buf[p.in.r:p.in.r+n])
 	p.in.r += n

@@ -70,7 +70,7 @@ func (w *walker) listpackItem() (item, error) {
 		in.r += 2
 		return w.listpackString(2, n)
 	}
-	size := 0
+	var size int
 	switch c {
 	case 0xf0:
 		b, err := in.next(5)
@@ -96,7 +96,7 @@ func (w *walker) listpackItem() (item, error) {
 		return item{}, err
 	}
 	n := littleInt(in.buf[in.r+1 : in.r+1+size])
-	return item{n: n, kind: itemInt}, w.listpackSkip(size+2, byte(size+1)) //nolint:gosec // at most 9
+	return item{n: n, kind: itemInt}, w.listpackSkip(size+2, byte(size+1))
 }
 
 const errBacklen = corrupt("an element of a listpack has a wrong length at its end")
@@ -127,7 +127,7 @@ func (w *walker) listpackString(head, n uint64) (item, error) {
 		}
 		return item{data: v, kind: itemString}, checkBacklen(b, head+n)
 	}
-	b, err := w.in.next(int(n) + back) //nolint:gosec // at most MaxElement
+	b, err := w.in.next(int(n) + back)
 	if err != nil {
 		return item{}, err
 	}

@@ -32,7 +32,7 @@ func (d *Decoder) moduleValue() error {
 		return err
 	}
 	var tail [10]byte
-	binary.LittleEndian.PutUint16(tail[:], uint16(d.version)) //nolint:gosec // at most 80
+	binary.LittleEndian.PutUint16(tail[:], uint16(d.version))
 	d.tap.write(tail[:2])
 	binary.LittleEndian.PutUint64(tail[2:], sum.Sum64())
 	d.tap.sum = nil
@@ -106,7 +106,7 @@ func (d *Decoder) skipString() error {
 	}
 	for n > 0 {
 		size := min(n, mainBuffer/2)
-		if _, err := d.main.next(int(size)); err != nil { //nolint:gosec // at most mainBuffer
+		if _, err := d.main.next(int(size)); err != nil {
 			return err
 		}
 		n -= size

@@ -21,7 +21,7 @@ func (d *Decoder) intset() error {
 	}
 	s := &d.slots[0]
 	for range n {
-		b, err := in.next(int(width)) //nolint:gosec // 2, 4 or 8
+		b, err := in.next(int(width))
 		if err != nil {
 			return err
 		}

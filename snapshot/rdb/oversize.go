@@ -59,7 +59,7 @@ func (d *Decoder) tooLarge(r io.Reader, n uint64) (datum, error) {
 		d.stream.giveUp(&d.over)
 	}
 	m, err := io.Copy(&d.over, r)
-	if err == nil && uint64(m) != n { //nolint:gosec // not negative
+	if err == nil && uint64(m) != n {
 		err = errTruncated
 	}
 	return datum{over: true}, err

@@ -39,7 +39,7 @@ func (d *Decoder) openPacked() (*input, uint64, error) {
 	}
 	switch {
 	case !form && n <= blobBuffer:
-		b, err := d.main.next(int(n)) //nolint:gosec // at most blobBuffer
+		b, err := d.main.next(int(n))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -245,10 +245,10 @@ func (d *Decoder) packedMembers(kind packing) error {
 			return err
 		}
 		var score float64
-		switch {
-		case it.kind == itemEnd:
+		switch it.kind {
+		case itemEnd:
 			return corrupt("a packed value ends inside a pair")
-		case it.kind == itemInt:
+		case itemInt:
 			score = float64(it.n)
 		default:
 			if score, err = parseScore(it.data.b); err != nil {

@@ -197,7 +197,7 @@ func (d *Decoder) streamEntry(w *walker, first StreamID) (delivered bool, err er
 	if err != nil {
 		return false, err
 	}
-	st.entry = Entry{ID: StreamID{Ms: first.Ms + uint64(ms), Seq: first.Seq + uint64(seq)}} //nolint:gosec // wraps
+	st.entry = Entry{ID: StreamID{Ms: first.Ms + uint64(ms), Seq: first.Seq + uint64(seq)}}
 	st.fields, st.text, st.size = st.fields[:0], st.text[:0], 0
 	if flags&entrySameFields != 0 {
 		for _, name := range st.names {

@@ -102,7 +102,7 @@ func (d *Decoder) string(in *input, s *slot) (datum, error) {
 
 // unpack decompresses LZF data of a size that may be held.
 func (d *Decoder) unpack(in *input, compressed, size uint64, s *slot) ([]byte, error) {
-	src, err := in.next(int(compressed)) //nolint:gosec // bounded by size, which the caller has bounded
+	src, err := in.next(int(compressed))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (d *Decoder) unpack(in *input, compressed, size uint64, s *slot) ([]byte, e
 // raw reads a string of n plain bytes.
 func (d *Decoder) raw(in *input, n uint64) (datum, error) {
 	if n <= uint64(d.cfg.MaxElement) {
-		b, err := in.next(int(n)) //nolint:gosec // at most MaxElement
+		b, err := in.next(int(n))
 		return datum{b: b}, err
 	}
 	return d.tooLarge(&part{in: in, left: n}, n)
@@ -125,7 +125,7 @@ func (d *Decoder) raw(in *input, n uint64) (datum, error) {
 
 // formedInt reads an integer in one of the string forms, as text.
 func formedInt(in *input, form uint64, s *slot) ([]byte, error) {
-	size := 0
+	var size int
 	switch form {
 	case formInt8:
 		size = 1
@@ -147,15 +147,15 @@ func formedInt(in *input, form uint64, s *slot) ([]byte, error) {
 func littleInt(b []byte) int64 {
 	switch len(b) {
 	case 1:
-		return int64(int8(b[0])) //nolint:gosec // the bits are a signed number
+		return int64(int8(b[0]))
 	case 2:
-		return int64(int16(binary.LittleEndian.Uint16(b))) //nolint:gosec // the bits are a signed number
+		return int64(int16(binary.LittleEndian.Uint16(b)))
 	case 3:
-		return int64(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24) >> 8) //nolint:gosec // signed
+		return int64(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24) >> 8)
 	case 4:
-		return int64(int32(binary.LittleEndian.Uint32(b))) //nolint:gosec // the bits are a signed number
+		return int64(int32(binary.LittleEndian.Uint32(b)))
 	default:
-		return int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // the bits are a signed number
+		return int64(binary.LittleEndian.Uint64(b))
 	}
 }
 
@@ -183,7 +183,7 @@ func (d *Decoder) stringValue() error {
 	}
 	if !form {
 		if n <= uint64(d.cfg.Piece) {
-			b, err := d.main.next(int(n)) //nolint:gosec // at most Piece
+			b, err := d.main.next(int(n))
 			if err != nil {
 				return err
 			}
@@ -223,7 +223,7 @@ func (d *Decoder) pieces(in *input, n uint64) error {
 	}
 	for n > 0 {
 		size := min(n, uint64(d.cfg.Piece))
-		b, err := in.next(int(size)) //nolint:gosec // at most Piece
+		b, err := in.next(int(size))
 		if err != nil {
 			return err
 		}

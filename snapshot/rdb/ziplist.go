@@ -56,8 +56,8 @@ func (w *walker) ziplistItem() (item, error) {
 	if err != nil {
 		return item{}, err
 	}
-	w.last = uint64(start)               //nolint:gosec // not negative
-	w.prev = uint32(in.offset() - start) //nolint:gosec // the whole has at most 2^32 bytes
+	w.last = uint64(start)
+	w.prev = uint32(in.offset() - start)
 	return it, nil
 }
 
@@ -83,7 +83,7 @@ func (w *walker) ziplistData() (item, error) {
 		}
 		return w.ziplistString(uint64(binary.BigEndian.Uint32(b)))
 	}
-	size := 0
+	var size int
 	switch c {
 	case 0xc0:
 		size = 2

@@ -55,8 +55,8 @@ Every command that can stand in the replication stream of Redis or Valkey, and t
 - **expiry**: what ` + "`expire_at_ms`" + ` says. ` + "`keep`" + `: absent. ` + "`clear`" + `: -1. ` + "`set`" + `: by PXAT, EXAT, KEEPTTL, else -1. Relative forms
   (` + "`rel-…`, `setex-…`" + `, EX, PX, RESTORE without ABSTTL; Redis 6.2 and older) become absolute with the time of arrival.
 - **cut**: how a command too large for one event is cut into several; ` + "`-`" + `: it is ` + "`omitted`" + ` instead, with size and SHA-256.
-- **tested**: ` + "`redis 7.0`" + `: the form that a live redis-server 7.0.15 writes into its stream is decoded in a test. ` + "`bytes`" + `: tested on
-  bytes written by hand from the server's source.
+- **tested**: the servers (Redis 6.2.5 and 7.0.15, Valkey 9.1.2) whose own stream holds the command in a test, with its events checked.
+  ` + "`bytes`" + `: tested on bytes written by hand only.
 
 A container command with any other sub-command (XGROUP, FUNCTION, SCRIPT, PFDEBUG) is taken by the rule of its family; every other name,
 and arguments that do not fit their row, give ` + "`m unknown`" + `.

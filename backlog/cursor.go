@@ -98,7 +98,7 @@ func (c *Cursor) seek(offset int64, replid string) error {
 	for {
 		pos, next, id := r.pos, r.next, r.replid
 		f, err := r.read()
-		leave := false
+		var leave bool
 		switch {
 		case errors.Is(err, io.EOF):
 			leave = true

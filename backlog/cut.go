@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"keyfeed/internal/change"
 )
 
 // CutToUnit drops what was logged after the last unit end and returns that end: where to ask the source to continue. The
-// bytes dropped are the ones that it sends again. The cut is durable on return. Cursors are not touched, because none
+// bytes dropped are the ones that it sends again; a crash does not bring them back. Cursors are not touched, because none
 // is ever past a unit end.
 func (l *Log) CutToUnit() (change.Position, error) {
 	if !l.writer.TryLock() {
@@ -68,6 +69,7 @@ func (l *Log) cutList(to place) (gone []*segment) {
 	l.active = to.seg
 	l.size -= to.seg.diskSize() - to.at
 	to.seg.size, to.seg.visible, to.seg.end, to.seg.sealed = to.at, to.at, to.pos.Offset, false
+	to.seg.publishedAt = time.Time{} // it is being written again
 	l.tail = Tail{Offset: to.pos.Offset, Unit: to.pos}
 	l.synced = min(l.synced, to.pos.Offset)
 	l.published = min(l.published, to.pos.Offset)

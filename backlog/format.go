@@ -96,7 +96,11 @@ func parseHeader(b []byte) (header, error) {
 	if string(b[:8]) != segmentMagic {
 		return h, errHeaderMagic
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != formatVersion {
+	switch v := binary.LittleEndian.Uint32(b[8:]); v {
+	case formatVersion:
+	case 0: // no version, but zeros where a power cut took the rest of the header
+		return h, errHeaderField
+	default:
 		return h, fmt.Errorf("%w: version %d, this keyfeed reads version %d", ErrVersion, v, formatVersion)
 	}
 	if len(b) < headerSize {

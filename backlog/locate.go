@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"keyfeed/internal/change"
 )
@@ -128,9 +129,9 @@ func (l *Log) locate(offset int64) (place, error) {
 
 // find is the last segment that begins at or before offset; nil when offset is before the head. The caller holds mu.
 func (l *Log) find(offset int64) *segment {
-	for i := len(l.segs) - 1; i >= 0; i-- {
-		if l.segs[i].head.start <= offset {
-			return l.segs[i]
+	for _, s := range slices.Backward(l.segs) {
+		if s.head.start <= offset {
+			return s
 		}
 	}
 	return nil

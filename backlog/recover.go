@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"keyfeed/internal/change"
 )
@@ -97,6 +98,9 @@ func (r *recovery) examine(names []string) error {
 			r.dropFile(d, "it was written after bytes that a power cut took")
 		}
 		break
+	}
+	if n := len(r.segs); n > 0 { // what comes next is written behind it, so the seal comes off
+		r.segs[n-1].sealed = false
 	}
 	return nil
 }
@@ -259,8 +263,8 @@ func (r *recovery) dropFile(c candidate, why string) {
 // apply makes the files what examine found, opens for writing what is not sealed, and makes it durable: after a kill
 // it may be in the page cache only.
 func (r *recovery) apply() error {
-	for i := len(r.drop) - 1; i >= 0; i-- { // newest first, each step durable: no hole at any time
-		if err := errors.Join(r.fs.Remove(r.drop[i]), r.fs.SyncDir(r.dir)); err != nil {
+	for _, path := range slices.Backward(r.drop) { // newest first, each step durable: no hole at any time
+		if err := errors.Join(r.fs.Remove(path), r.fs.SyncDir(r.dir)); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,8 @@ func (l *Log) retain(now time.Time) error {
 
 // removable decides on the oldest segment. The caller holds mu.
 func (l *Log) removable(s *segment, now time.Time) bool {
-	if s.publishedAt.IsZero() {
+	// What follows must be durable, else a power cut now could leave no log at all. In memory there is nothing to wait for.
+	if s == l.active || s.publishedAt.IsZero() || l.segs[1].syncedSize == 0 && !l.cfg.hardLimit {
 		return false
 	}
 	after := l.size - s.diskSize() - max(0, l.tail.Unit.Offset-l.published) // about the published bytes that would stay

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"keyfeed/backlog/internal/vfs"
 	"keyfeed/internal/change"
@@ -80,13 +81,12 @@ func (p *CutPlan) keep(f FrameInfo, whole bool, offset int64) {
 	p.FileBytes = f.At + f.Bytes
 }
 
-// Apply does the cut, newest segment first and each step durable. It may be repeated after an error.
+// Apply does the cut, newest segment first and each step durable. After an error make a new plan.
 func (p *CutPlan) Apply() error {
-	for i := len(p.DroppedFiles) - 1; i >= 0; i-- {
-		if err := errors.Join(p.fs.Remove(p.DroppedFiles[i]), p.fs.SyncDir(p.dir)); err != nil {
-			return fmt.Errorf("removing %s: %w", filepath.Base(p.DroppedFiles[i]), err)
+	for _, path := range slices.Backward(p.DroppedFiles) {
+		if err := errors.Join(p.fs.Remove(path), p.fs.SyncDir(p.dir)); err != nil {
+			return fmt.Errorf("removing %s: %w", filepath.Base(path), err)
 		}
-		p.DroppedFiles = p.DroppedFiles[:i]
 	}
 	if p.File == "" {
 		return nil

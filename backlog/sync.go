@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,8 @@ const retainEvery = time.Second
 // Run syncs the log every Config.Sync while bytes arrive and removes what is published and need not be kept. It returns
 // nil after ctx has ended, having synced once more, and an error when the log has failed: then nothing that was not
 // acknowledged may be. It starts no other goroutine.
+//
+//nolint:contextcheck // an fsync cannot be cancelled, and what it logs belongs to no request
 func (l *Log) Run(ctx context.Context) error {
 	syncs := time.NewTicker(l.cfg.Sync)
 	defer syncs.Stop()
@@ -38,7 +41,7 @@ func (l *Log) Run(ctx context.Context) error {
 		case broken != nil:
 			return broken
 		case err != nil: // no room for a seal, or a file that cannot be removed: the next round tries again
-			quiet.warn(ctx, "maintaining the backlog did not succeed and is tried again", err)
+			quiet.warn(ctx, err)
 		}
 	}
 }
@@ -81,28 +84,45 @@ func (l *Log) Sync() error {
 			return l.fail(fmt.Errorf("syncing directory of the log: %w", err))
 		}
 	}
-	for i := len(rolled) - 1; i >= 0; i-- {
-		if err := l.seal(rolled[i]); err != nil {
+	var noSeal error
+	for _, s := range slices.Backward(rolled) {
+		if err := l.syncSegment(s, s.size); err != nil {
 			return err
+		}
+		if noSeal == nil {
+			noSeal = l.seal(s)
+		}
+		if noSeal != nil && !errors.Is(noSeal, ErrFull) {
+			return noSeal
 		}
 	}
 	if dirty {
-		if err := active.file.Sync(); err != nil {
-			return l.fail(fmt.Errorf("syncing segment: %w", err))
+		if err := l.syncSegment(active, size); err != nil {
+			return err
 		}
+	}
+	if noSeal != nil { // all is durable, so that published segments can go; but recovery would not know
+		return noSeal
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	active.syncedSize = max(active.syncedSize, size)
 	l.synced = target
 	return nil
 }
 
-// seal makes a segment that is no longer written durable and says so at its end. The caller holds maintain.
-func (l *Log) seal(s *segment) error {
+// syncSegment makes a segment durable, which had size bytes before the call. The caller holds maintain.
+func (l *Log) syncSegment(s *segment, size int64) error {
 	if err := s.file.Sync(); err != nil {
 		return l.fail(fmt.Errorf("syncing segment: %w", err))
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.syncedSize = max(s.syncedSize, size)
+	return nil
+}
+
+// seal says at the end of a segment, which is durable and no longer written, that it is. The caller holds maintain.
+func (l *Log) seal(s *segment) error {
 	l.mu.Lock()
 	next := l.after(s)
 	replid, db, size := next.head.replid, next.head.db, s.size
@@ -126,7 +146,7 @@ func (l *Log) seal(s *segment) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.sealed, s.file, s.syncedSize = true, nil, size
+	s.sealed, s.file = true, nil
 	l.size += sealSize
 	l.synced = max(l.synced, s.end)
 	return nil
@@ -142,7 +162,7 @@ func (l *Log) after(s *segment) *segment {
 	return nil
 }
 
-// quieted logs one of many equal warnings.
+// quieted logs one of many warnings of Run.
 type quieted struct {
 	log   *slog.Logger
 	every time.Duration
@@ -150,12 +170,13 @@ type quieted struct {
 	count int
 }
 
-func (q *quieted) warn(ctx context.Context, msg string, err error) {
+func (q *quieted) warn(ctx context.Context, err error) {
 	q.count++
 	now := time.Now()
 	if !q.last.IsZero() && now.Sub(q.last) < q.every {
 		return
 	}
-	q.log.LogAttrs(ctx, slog.LevelWarn, msg, slog.Any("err", err), slog.Int("times", q.count))
+	q.log.LogAttrs(ctx, slog.LevelWarn, "upkeep of the backlog did not succeed and is tried again",
+		slog.Any("err", err), slog.Int("times", q.count))
 	q.last, q.count = now, 0
 }

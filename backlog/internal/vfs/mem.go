@@ -81,10 +81,12 @@ type memData struct {
 	size   int64    // guarded by mu
 }
 
+// memFile is a handle of a memory file; its methods implement [File].
 type memFile struct{ d *memData }
 
 var errNegative = errors.New("negative file offset")
 
+// ReadAt implements [io.ReaderAt].
 func (f memFile) ReadAt(p []byte, off int64) (int, error) {
 	f.d.mu.RLock()
 	defer f.d.mu.RUnlock()
@@ -106,6 +108,7 @@ func (f memFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// WriteAt implements [io.WriterAt].
 func (f memFile) WriteAt(p []byte, off int64) (int, error) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -122,12 +125,14 @@ func (f memFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// Size implements [File].
 func (f memFile) Size() (int64, error) {
 	f.d.mu.RLock()
 	defer f.d.mu.RUnlock()
 	return f.d.size, nil
 }
 
+// Truncate implements [File]; what it adds reads as zeros.
 func (f memFile) Truncate(size int64) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -147,7 +152,10 @@ func (f memFile) Truncate(size int64) error {
 	return nil
 }
 
-func (memFile) Sync() error  { return nil }
+// Sync implements [File]; it does nothing.
+func (memFile) Sync() error { return nil }
+
+// Close implements [File]; it does nothing.
 func (memFile) Close() error { return nil }
 
 // grow makes blocks for size bytes. The caller holds mu.

@@ -1,8 +1,6 @@
 package vfs
 
-import (
-	"os"
-)
+import "os"
 
 // OS is the file system of the operating system. Files are created with mode 0600: they hold user data.
 type OS struct{}
@@ -60,6 +58,7 @@ func opened(f *os.File, err error) (File, error) {
 
 type osFile struct{ *os.File }
 
+// Size implements [File].
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -79,7 +79,7 @@ func parsePlainReply(data []byte, stream string) (sequence uint64, ok bool) {
 		return 0, false
 	}
 	digits, ok := bytes.CutSuffix(bytes.TrimLeft(rest, " "), []byte("}"))
-	if !ok || len(digits) == 0 || len(digits) > 19 {
+	if !ok || len(digits) == 0 || len(digits) > 19 || digits[0] == '0' { // JSON has no leading zeros
 		return 0, false
 	}
 	for _, c := range digits {

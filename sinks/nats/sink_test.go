@@ -4,34 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"keyfeed/sinks"
 	keyfeednats "keyfeed/sinks/nats"
 	"keyfeed/sinks/sinktest"
 )
-
-func open(t *testing.T, cfg keyfeednats.Config) (*keyfeednats.Sink, error) {
-	t.Helper()
-	s, err := keyfeednats.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err = s.Open(ctx)
-	return s, err
-}
-
-func mustOpen(t *testing.T, cfg keyfeednats.Config) *keyfeednats.Sink {
-	t.Helper()
-	s, err := open(t, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func readAll(ctx context.Context, cfg keyfeednats.Config) (stored []sinktest.Stored, err error) {
 	err = keyfeednats.Read(ctx, cfg, keyfeednats.All().ToEnd(), func(r *keyfeednats.Record) error {

@@ -1,0 +1,226 @@
+package nats_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	keyfeednats "keyfeed/sinks/nats"
+)
+
+func TestForeignTailIsRefused(t *testing.T) {
+	for name, header := range map[string]natsgo.Header{
+		"no headers":   nil,
+		"other header": {"trace": {"x"}},
+		"garbage":      {"keyfeed-pos": {"12:ab"}},
+		"none":         {"keyfeed-pos": {"none"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := newServer(t, nil)
+			s := mustOpen(t, srv.config(), 0)
+			put(t, s, 1, 3)
+			_, js := operator(t, srv.url)
+			if _, err := js.PublishMsg(t.Context(), &natsgo.Msg{Subject: "keyfeed.redis.0.1", Header: header}); err != nil {
+				t.Fatal(err)
+			}
+			wantTransient(t, writeError(t, s, 4), "wrong last sequence")
+			_, err := s.Open(t.Context())
+			wantConfigError(t, err, "message 4", "KEYFEED_NATS_STREAM")
+		})
+	}
+}
+
+// TestRivalIsNoticed lets two sinks write by turns: each fails at the other's message, and goes on behind it.
+func TestRivalIsNoticed(t *testing.T) {
+	srv := newServer(t, nil)
+	a := mustOpen(t, srv.config(), 0)
+	b := mustOpen(t, srv.config(), 0)
+	put(t, a, 1, 5)
+	wantTransient(t, writeError(t, b, 1), "wrong last sequence")
+	if pos, err := b.Open(t.Context()); err != nil || pos != at(5) {
+		t.Fatalf("Open = %v, %v, want %v", pos, err, at(5))
+	}
+	put(t, b, 6, 10)
+	wantTransient(t, writeError(t, a, 6), "wrong last sequence")
+	wantOffsets(t, srv.config(), 1, 10)
+}
+
+func purge(t *testing.T, srv *natsServer) {
+	t.Helper()
+	_, js := operator(t, srv.url)
+	stream, err := js.Stream(t.Context(), "KEYFEED_redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPositionSurvivesPurge(t *testing.T) {
+	srv := newServer(t, nil)
+	s := mustOpen(t, srv.config(), 0)
+	put(t, s, 1, 7) // ends in Flush, which keeps the position in the bucket
+	s.Close()
+	purge(t, srv)
+	again := mustOpen(t, srv.config(), 7)
+	put(t, again, 8, 9)
+	wantOffsets(t, srv.config(), 8, 9)
+}
+
+func TestPurgeBehindTheKeptPosition(t *testing.T) {
+	srv := newServer(t, nil)
+	log := &logBuffer{}
+	cfg := srv.config()
+	cfg.Logger = log.logger()
+	s := mustOpen(t, cfg, 0)
+	put(t, s, 1, 7)
+	for o := int64(8); o <= 10; o++ { // confirmed, without a Flush
+		if err := s.Write(t.Context(), batchOf(o)); err != nil {
+			t.Fatal(err)
+		}
+		for s.Confirmed() != at(o) {
+			<-s.Updates()
+		}
+	}
+	s.Close()
+	purge(t, srv)
+	mustOpen(t, cfg, 7)
+	if !strings.Contains(log.String(), "events_at_most=3") {
+		t.Errorf("nothing tells that 3 events come again: %s", log)
+	}
+}
+
+func TestPurgeWithoutKeptPosition(t *testing.T) {
+	srv := newServer(t, nil)
+	s := mustOpen(t, srv.config(), 0)
+	put(t, s, 1, 7)
+	s.Close()
+	purge(t, srv)
+	_, js := operator(t, srv.url)
+	if err := js.DeleteKeyValue(t.Context(), "keyfeed"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := open(t, srv.config())
+	wantConfigError(t, err, "message 7", "purge")
+}
+
+func TestReplacedStreamIsTold(t *testing.T) {
+	srv := newServer(t, nil)
+	log := &logBuffer{}
+	cfg := srv.config()
+	cfg.Logger = log.logger()
+	s := mustOpen(t, cfg, 0)
+	put(t, s, 1, 7)
+	s.Close()
+	_, js := operator(t, srv.url)
+	if err := js.DeleteStream(t.Context(), "KEYFEED_redis"); err != nil {
+		t.Fatal(err)
+	}
+	again := mustOpen(t, cfg, 0)
+	if !strings.Contains(log.String(), "confirmed_sequence=7") {
+		t.Errorf("nothing tells that the stream was replaced: %s", log)
+	}
+	put(t, again, 1, 2)
+}
+
+// TestAgedOutTail waits until the server has removed the last message by its age.
+func TestAgedOutTail(t *testing.T) {
+	srv := newServer(t, nil)
+	cfg := srv.config()
+	cfg.MaxAge = 100 * time.Millisecond // the least that servers take
+	s := mustOpen(t, cfg, 0)
+	put(t, s, 1, 5)
+	_, js := operator(t, srv.url)
+	for {
+		stream, err := js.Stream(t.Context(), "KEYFEED_redis")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stream.CachedInfo().State.Msgs == 0 {
+			break
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, cfg, 5)
+}
+
+// TestDirectGetIsNotUsed: the answer comes from the leader also where the stream allows direct gets.
+func TestDirectGetIsNotUsed(t *testing.T) {
+	srv := newServer(t, nil)
+	conn, js := operator(t, srv.url)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "KEYFEED_redis", Subjects: []string{"keyfeed.redis.>"}, AllowDirect: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, srv.config(), 0)
+	put(t, s, 1, 2)
+	direct, err := conn.SubscribeSync("$JS.API.DIRECT.GET.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader, err := conn.SubscribeSync("$JS.API.STREAM.MSG.GET.KEYFEED_redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, srv.config(), 2)
+	if m, err := leader.NextMsg(time.Minute); err != nil || string(m.Data) != `{"seq":2}` {
+		t.Errorf("the leader was asked %v, %v, want message 2", m, err)
+	}
+	if n, _, err := direct.Pending(); err != nil {
+		t.Fatal(err)
+	} else if n > 0 {
+		if m, err := direct.NextMsg(time.Minute); err == nil && !strings.Contains(m.Subject, "KV_keyfeed") {
+			t.Errorf("the end of the stream was read by a direct get: %s", m.Subject)
+		}
+	}
+}
+
+func TestReader(t *testing.T) {
+	srv := newServer(t, nil)
+	cfg := srv.config()
+	s := mustOpen(t, cfg, 0)
+	put(t, s, 1, 10)
+	tests := []struct {
+		name  string
+		start keyfeednats.Start
+		want  []int64
+	}{
+		{"all", keyfeednats.All(), []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{"last 3", keyfeednats.Last(3), []int64{8, 9, 10}},
+		{"last 0", keyfeednats.Last(0), nil},
+		{"last 99", keyfeednats.Last(99), []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{"from 9", keyfeednats.From(9), []int64{9, 10}},
+		{"from 11", keyfeednats.From(11), nil},
+		{"new", keyfeednats.OnlyNew(), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []int64
+			err := keyfeednats.Read(t.Context(), cfg, tt.start.ToEnd(), func(r *keyfeednats.Record) error {
+				got = append(got, r.Pos.Offset)
+				if r.Sequence != uint64(r.Pos.Offset) || !strings.HasPrefix(r.Subject, "keyfeed.redis.0.") || len(r.Value) != 300 {
+					t.Errorf("read %+v", r)
+				}
+				return nil
+			})
+			if err != nil || len(got) != len(tt.want) {
+				t.Fatalf("read %v, %v, want %v", got, err, tt.want)
+			}
+			for i := range got {
+				if got[i] != tt.want[i] {
+					t.Fatalf("read %v, want %v", got, tt.want)
+				}
+			}
+		})
+	}
+}

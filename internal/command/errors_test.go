@@ -103,9 +103,19 @@ func (r *refuse) Unit(change.Position, int64) error { return r.unit }
 func TestHandlerErrors(t *testing.T) {
 	boom := errors.New("boom")
 	for _, in := range [][]string{
-		{"SET a 1"}, {"MULTI", "SET a 1", "SET b 1", "EXEC"}, {"DEL a b"}, {"MSET a 1 b 1"}, {"MSETEX 2 a 1 b 1"}, {"RENAME a b"},
-		{"MOVE a 1"}, {"SMOVE a b c"}, {"APPEND a " + strings.Repeat("x", 9000)}, {"SET a " + strings.Repeat("x", 9000)},
-		{"SETRANGE a 0 " + strings.Repeat("x", 9000)}, {"SADD a " + strings.Repeat("xxxx ", 2000)}, {"RREPLAY u x"},
+		{"SET a 1"},
+		{"MULTI", "SET a 1", "SET b 1", "EXEC"},
+		{"DEL a b"},
+		{"MSET a 1 b 1"},
+		{"MSETEX 2 a 1 b 1"},
+		{"RENAME a b"},
+		{"MOVE a 1"},
+		{"SMOVE a b c"},
+		{"APPEND a " + strings.Repeat("x", 9000)},
+		{"SET a " + strings.Repeat("x", 9000)},
+		{"SETRANGE a 0 " + strings.Repeat("x", 9000)},
+		{"SADD a " + strings.Repeat("xxxx ", 2000)},
+		{"RREPLAY u x"},
 	} {
 		for _, limit := range []int{1, 1 << 20} {
 			for _, h := range []*refuse{{event: boom}, {unit: boom}} {

@@ -141,7 +141,6 @@ func environment(dir, source string) ([]string, error) {
 		"KEYFEED_NATS_EMBEDDED_ADDR=" + nats,
 		"KEYFEED_DATA_DIR=" + filepath.Join(dir, "data"),
 		"KEYFEED_HTTP_ADDR=127.0.0.1:0",
-		"KEYFEED_ADMIN_ADDR=127.0.0.1:0",
 		"KEYFEED_LOG_FORMAT=text",
 	}, nil
 }

@@ -95,7 +95,14 @@ func (w *writer) Unit(end change.Position) error {
 		w.queued = end
 	}
 	w.inUnit = 0
-	if w.passed.Offset-w.queued.Offset >= w.cfg.HeartbeatBytes && !w.passed.InSnapshot() {
+	if w.queued.InSnapshot() && !end.InSnapshot() {
+		// The snapshot's last events were dropped by a filter, or left with the batch before: the sink must learn that it
+		// is over, or its spool would be kept.
+		if err := w.heartbeat(); err != nil {
+			return err
+		}
+	}
+	if w.passed.Offset-w.queued.Offset >= w.cfg.HeartbeatBytes {
 		if err := w.heartbeat(); err != nil {
 			return err
 		}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"keyfeed/internal/check"
+	"keyfeed/internal/config"
+)
+
+// checkTimeout bounds the whole check.
+const checkTimeout = 30 * time.Second
+
+func runCheck(ctx context.Context, p process) error {
+	if err := noArgs(p, "check"); err != nil {
+		return err
+	}
+	cfg, err := config.Load(p.environ)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return check.Run(ctx, &cfg, p.stdout)
+}

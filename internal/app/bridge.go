@@ -1,0 +1,72 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"keyfeed/backlog"
+	"keyfeed/internal/bridge"
+	"keyfeed/internal/config"
+	"keyfeed/internal/pump"
+	"keyfeed/snapshot"
+)
+
+// bridgeConfig describes the one bridge of the process.
+func bridgeConfig(cfg *config.Config, log *slog.Logger) (bridge.Config, error) {
+	source, err := SourceConfig(cfg, log)
+	if err != nil {
+		return bridge.Config{}, err
+	}
+	maxBacklog := int64(cfg.Backlog.MaxBytes)
+	if maxBacklog == 0 {
+		if maxBacklog, err = halfFree(cfg.DataDir); err != nil {
+			return bridge.Config{}, err
+		}
+	}
+	return bridge.Config{
+		Name: cfg.Source.Name, DataDir: cfg.DataDir, Memory: cfg.InMemory(), Source: source,
+		Backlog: backlog.Config{
+			MaxBytes: maxBacklog, Sync: cfg.Backlog.Sync,
+			RetainBytes: orNone(int64(cfg.Backlog.RetainBytes)), RetainAge: orNone(cfg.Backlog.Retain),
+		},
+		Spool: snapshot.Config{MaxBytes: int64(cfg.SpoolMaxBytes)},
+		Pump: pump.Config{
+			HeartbeatInterval: cfg.HeartbeatInterval, FlushTimeout: cfg.ShutdownTimeout,
+		},
+		MaxBytes: int(cfg.Event.MaxBytes), BinaryAlways: cfg.Event.Binary == config.BinaryAlways, Publish: cfg.Event.Publish,
+		Filter: pump.Filter{
+			Include: cfg.Filter.KeysInclude, Exclude: cfg.Filter.KeysExclude, DBs: cfg.Filter.DBs,
+			DropUnknown: cfg.On.Unknown == config.PolicySkip,
+		},
+		FailUnknown: cfg.On.Unknown == config.PolicyFail, FailOversize: cfg.On.Oversize == config.PolicyFail,
+		SnapshotMode: cfg.SnapshotMode, OnHistoryLoss: cfg.On.HistoryLoss, OnSinkLoss: cfg.On.SinkLoss,
+		OnBacklogFull: cfg.On.BacklogFull, AckPublished: cfg.Source.Ack == config.AckPublished, Logger: log,
+	}, nil
+}
+
+// orNone turns a setting of 0, "keep none", into what the backlog calls that.
+func orNone[T ~int64](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+// halfFree is half of the free space where dir is, or will be.
+func halfFree(dir string) (int64, error) {
+	var st unix.Statfs_t
+	for {
+		err := unix.Statfs(dir, &st)
+		if err == nil {
+			return int64(st.Bavail) * st.Bsize / 2, nil
+		}
+		parent := filepath.Dir(dir)
+		if err != unix.ENOENT || parent == dir { //nolint:errorlint // a bare errno
+			return 0, fmt.Errorf("asking for the free space of KEYFEED_DATA_DIR: %w", err)
+		}
+		dir = parent
+	}
+}

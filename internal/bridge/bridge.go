@@ -1,0 +1,232 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"keyfeed/backlog"
+	"keyfeed/ingest"
+	"keyfeed/internal/change"
+	"keyfeed/internal/event"
+	"keyfeed/internal/pump"
+	"keyfeed/sinks"
+	"keyfeed/snapshot"
+)
+
+// Policy of what happens when bytes are lost for good.
+const (
+	PolicyFail   = "fail"
+	PolicyResync = "resync"
+	PolicyBlock  = "block"
+)
+
+// Snapshot modes: docs/configuration.md, KEYFEED_SNAPSHOT_MODE.
+const (
+	SnapshotWhenNeeded  = "when_needed"
+	SnapshotAlways      = "always"
+	SnapshotInitialOnly = "initial_only"
+	SnapshotNever       = "never"
+)
+
+// Config is how a bridge behaves.
+type Config struct {
+	Name    string // of the source
+	DataDir string // locked by the caller
+	Memory  bool   // nothing is kept on disk, and DataDir is not used
+
+	Source  ingest.Config
+	Backlog backlog.Config
+	Spool   snapshot.Config
+	Pump    pump.Config
+
+	MaxBytes     int // largest encoded event
+	BinaryAlways bool
+	Publish      bool // PUBLISH becomes an event
+	Filter       pump.Filter
+	FailUnknown  bool // an unknown command ends Run with ErrOperator
+	FailOversize bool // an event whose content had to be left out ends Run with ErrOperator
+
+	SnapshotMode  string
+	OnHistoryLoss string // PolicyFail or PolicyResync
+	OnSinkLoss    string
+	OnBacklogFull string // PolicyBlock or PolicyResync
+	AckPublished  bool   // acknowledge to the source what the sink has confirmed, not what is durable here
+
+	Logger *slog.Logger
+}
+
+// Bridge carries one source to one sink.
+type Bridge struct {
+	cfg  Config
+	log  *slog.Logger
+	sink sinks.Sink
+	pump *pump.Pump
+	dir  string
+
+	runCtx context.Context //nolint:containedctx // set once by Run, before anything is started
+	fail   context.CancelCauseFunc
+
+	mu        sync.Mutex
+	gens      []*generation // oldest first; guarded by mu
+	receiving *generation   // whose spool is being received; guarded by mu
+	replica   *ingest.Replica
+	changed   chan struct{} // closed and replaced at every change that a planner may wait for; guarded by mu
+
+	sinkPos   change.Position // what the sink held when it was opened last; guarded by mu
+	sinkKnown bool            // the sink was opened; guarded by mu
+	confirmed change.Position // guarded by mu
+
+	// What the next attempt to reach the source must do differently; guarded by mu.
+	forceFull  string             // reason of the full sync to ask for; empty = ask for what Resume finds
+	askSink    bool               // the disk was dropped: the sink's position is asked for
+	firstAsk   bool               // no attempt has succeeded in this run
+	restart    context.CancelFunc // ends the replication link so that Run starts it anew
+	dropWanted bool               // drop all generations before the link starts anew
+	asked      ingest.Resume      // what the link was told last
+	maxRecord  int                // the largest record that the sink stores; 0 = unknown
+	publishing *snapshot.Reader   // of the snapshot being published, or the last one
+}
+
+// New returns a bridge that has not started.
+func New(cfg Config, sink sinks.Sink) *Bridge {
+	b := &Bridge{
+		cfg: cfg, log: cfg.Logger, sink: sink, changed: make(chan struct{}), firstAsk: true,
+		dir: filepath.Join(cfg.DataDir, "sources", cfg.Name),
+	}
+	cfg.Pump.Logger = cfg.Logger
+	b.pump = pump.New(sink, b, cfg.Pump)
+	return b
+}
+
+// Run carries changes until ctx ends (nil), the work is done (nil), or an error needs an operator. It returns when all
+// of its goroutines have ended and the files are closed.
+func (b *Bridge) Run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b.runCtx, b.fail = ctx, cancel
+	if !b.memory() {
+		if err := os.MkdirAll(b.dir, 0o750); err != nil {
+			return fmt.Errorf("making the source's directory: %w", err)
+		}
+	}
+	if err := b.load(); err != nil {
+		return err
+	}
+	requested, err := b.requested()
+	if err != nil {
+		return fmt.Errorf("looking for a request: %w", err)
+	}
+	b.mu.Lock()
+	if requested {
+		b.forceFull = event.ReasonRequested
+	}
+	for _, g := range b.gens {
+		b.startLog(g)
+	}
+	b.mu.Unlock()
+	defer func() { err = errors.Join(err, b.closeAll()) }()
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.runLink(gctx) })
+	g.Go(func() error {
+		if err := b.pump.Run(gctx); err != nil || gctx.Err() != nil {
+			return err
+		}
+		return errDone
+	})
+	err = g.Wait()
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if errors.Is(err, errDone) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// runLink keeps one replica attached; a restart begins it anew with what Resume says then.
+func (b *Bridge) runLink(ctx context.Context) error {
+	for {
+		lctx, cancel := context.WithCancel(ctx)
+		r, err := ingest.New(b.cfg.Source, (*store)(b))
+		if err != nil {
+			cancel()
+			return fmt.Errorf("%w: the source: %w", ErrOperator, err)
+		}
+		b.mu.Lock()
+		b.restart, b.replica = cancel, r
+		b.mu.Unlock()
+		err = r.Run(lctx)
+		restarted := lctx.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !restarted {
+			return err
+		}
+		if err := b.dropIfWanted(); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *Bridge) closeAll() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for _, g := range b.gens {
+		errs = append(errs, g.close())
+	}
+	b.gens = nil
+	return errors.Join(errs...)
+}
+
+// broadcastLocked wakes everybody who waits in await. b.mu is held.
+func (b *Bridge) broadcastLocked() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// await waits for a change after the one that ch belongs to.
+func await(ctx context.Context, ch <-chan struct{}) error {
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// newestLocked is the newest generation that can be published, nil without one. b.mu is held.
+func (b *Bridge) newestLocked() *generation {
+	if len(b.gens) == 0 {
+		return nil
+	}
+	return b.gens[len(b.gens)-1]
+}
+
+func (b *Bridge) logConfig() backlog.Config {
+	c := b.cfg.Backlog
+	c.Logger = b.log
+	return c
+}
+
+// memory reports whether nothing is kept on disk.
+func (b *Bridge) memory() bool { return b.cfg.Memory }
+
+func (b *Bridge) spoolConfig() snapshot.Config { return b.cfg.Spool }
+
+// nextGen numbers a generation: the second of its FULLRESYNC, or one more than the last known. b.mu is held.
+func (b *Bridge) nextGenLocked(arrivedMs int64) uint64 {
+	gen := uint64(max(time.UnixMilli(arrivedMs).Unix(), 1))
+	for _, g := range b.gens {
+		gen = max(gen, g.meta.Gen+1)
+	}
+	return max(gen, b.sinkPos.Gen+1, b.confirmed.Gen+1)
+}

@@ -1,0 +1,221 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"keyfeed/backlog"
+	"keyfeed/snapshot"
+)
+
+// generation is one full sync and the stream that follows it.
+type generation struct {
+	dir string // empty when everything is kept in memory
+
+	// The fields below are guarded by Bridge.mu; what they point to has its own rules.
+	meta  meta
+	spool *snapshot.Spool // nil while it is being received, and after it was published
+	log   *backlog.Log    // nil while the spool is being received
+
+	full atomic.Bool // the log refused a chunk and the link has not asked since
+
+	seals    context.Context //nolint:containedctx // ends when nothing is appended any more
+	sealNow  context.CancelFunc
+	newer    context.Context //nolint:containedctx // ends when a newer generation can be published
+	newerNow context.CancelFunc
+	stop     context.CancelFunc // ends the log's Run; nil before it began
+	stopped  chan struct{}      // closed when the log's Run has returned
+}
+
+func newGeneration(dir string, m meta) *generation {
+	g := &generation{dir: dir, meta: m}
+	g.seals, g.sealNow = context.WithCancel(context.Background())
+	g.newer, g.newerNow = context.WithCancel(context.Background())
+	return g
+}
+
+// hasSnapshot reports whether the spool is there, complete and verified (invariant 7), and not yet published.
+func (g *generation) hasSnapshot() bool { return g.spool != nil }
+
+// seal ends the log: what follows its last whole unit will not come.
+func (g *generation) seal() error {
+	if g.seals.Err() != nil {
+		return nil
+	}
+	if _, err := g.log.CutToUnit(); err != nil {
+		return fmt.Errorf("cutting the log to its last unit: %w", err)
+	}
+	g.sealNow()
+	return nil
+}
+
+const genPrefix = "gen-"
+
+// load reads the generations of an earlier run, oldest first, and removes what cannot be used: a spool that was not
+// complete when the process ended.
+func (b *Bridge) load() error {
+	if b.memory() {
+		return nil
+	}
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return fmt.Errorf("reading the data directory: %w", err)
+	}
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), genPrefix)
+		if !ok || !e.IsDir() {
+			continue
+		}
+		if _, err := strconv.ParseUint(digits, 10, 64); err != nil {
+			continue
+		}
+		g, err := b.loadGeneration(filepath.Join(b.dir, e.Name()))
+		if err != nil {
+			return fmt.Errorf("loading %s: %w", e.Name(), err)
+		}
+		if g != nil {
+			b.gens = append(b.gens, g)
+		}
+	}
+	slices.SortFunc(b.gens, func(x, y *generation) int { return cmp.Compare(x.meta.Gen, y.meta.Gen) })
+	for i, g := range b.gens {
+		if i < len(b.gens)-1 {
+			if err := g.seal(); err != nil {
+				return err
+			}
+			g.newerNow()
+		}
+		b.log.Info("found a generation on disk", "gen", g.meta.Gen, "snapshot_pending", g.hasSnapshot(),
+			"head", g.log.Head(), "tail", g.log.Tail().Unit.Offset)
+	}
+	return nil
+}
+
+// loadGeneration returns nil when the directory held nothing of use and was removed.
+func (b *Bridge) loadGeneration(dir string) (*generation, error) {
+	discard := func(why string) (*generation, error) {
+		b.log.Warn("removing an unfinished generation", "dir", filepath.Base(dir), "why", why)
+		return nil, os.RemoveAll(dir)
+	}
+	m, err := readMeta(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return discard("gen.json was not written yet")
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := newGeneration(dir, m)
+	if !g.meta.Published {
+		g.spool, err = snapshot.Open(dir, b.spoolConfig())
+		switch {
+		case errors.Is(err, snapshot.ErrNoSpool), errors.Is(err, snapshot.ErrIncomplete):
+			return discard("the snapshot was not complete")
+		case err != nil:
+			return nil, err
+		}
+	}
+	g.log, err = backlog.Open(dir, b.logConfig())
+	if errors.Is(err, backlog.ErrNoLog) && g.spool != nil {
+		// The process ended between the end of the snapshot and the first byte of the stream.
+		g.log, err = b.createLog(g, g.origin())
+	}
+	if errors.Is(err, backlog.ErrNoLog) {
+		return discard("it has no log")
+	}
+	return g, err
+}
+
+// newGenerationLocked makes the directory of a generation, with its gen.json. b.mu is held.
+func (b *Bridge) newGenerationLocked(m meta) (*generation, error) {
+	if b.memory() {
+		return newGeneration("", m), nil
+	}
+	dir := filepath.Join(b.dir, fmt.Sprintf(genPrefix+"%010d", m.Gen))
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("making the directory of a generation: %w", err)
+	}
+	if err := syncDir(b.dir); err != nil {
+		return nil, err
+	}
+	g := newGeneration(dir, meta{})
+	return g, b.saveMeta(g, m)
+}
+
+// saveMeta stores m durably, then makes it the meta of g. b.mu is held, or g is not shared yet.
+func (b *Bridge) saveMeta(g *generation, m meta) error {
+	if g.dir != "" {
+		if err := writeMeta(g.dir, m); err != nil {
+			return err
+		}
+	}
+	g.meta = m
+	return nil
+}
+
+// origin is where the stream of a generation with a snapshot starts.
+func (g *generation) origin() backlog.Origin {
+	m := g.spool.Meta()
+	return backlog.Origin{Gen: g.meta.Gen, ReplID: m.ReplID, Offset: m.Offset, DB: m.DB}
+}
+
+func (b *Bridge) createLog(g *generation, o backlog.Origin) (*backlog.Log, error) {
+	if b.memory() {
+		return backlog.NewMemory(b.logConfig(), o)
+	}
+	l, err := backlog.Create(g.dir, b.logConfig(), o)
+	if err != nil {
+		return nil, fmt.Errorf("making the log: %w", err)
+	}
+	return l, nil
+}
+
+// startLog runs the log's own goroutine until close.
+func (b *Bridge) startLog(g *generation) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.runCtx))
+	g.stop, g.stopped = cancel, make(chan struct{})
+	go func() {
+		defer close(g.stopped)
+		if err := g.log.Run(ctx); err != nil {
+			b.fail(fmt.Errorf("keeping the log: %w", err))
+		}
+	}()
+}
+
+// close ends the log's goroutine and closes its files.
+func (g *generation) close() error {
+	g.sealNow()
+	g.newerNow()
+	if g.stop != nil {
+		g.stop()
+		<-g.stopped
+	}
+	if g.log == nil {
+		return nil
+	}
+	if err := g.log.Close(); err != nil {
+		return fmt.Errorf("closing the log: %w", err)
+	}
+	return nil
+}
+
+// remove closes the generation and deletes what it holds.
+func (b *Bridge) remove(g *generation, why string) error {
+	b.log.Info("removing a generation from the disk", "gen", g.meta.Gen, "why", why)
+	err := g.close()
+	if g.dir != "" {
+		err = errors.Join(err, os.RemoveAll(g.dir))
+	}
+	if err != nil {
+		return fmt.Errorf("removing generation %d: %w", g.meta.Gen, err)
+	}
+	return nil
+}

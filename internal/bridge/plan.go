@@ -1,0 +1,162 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"keyfeed/internal/change"
+	"keyfeed/internal/event"
+	"keyfeed/internal/pump"
+	"keyfeed/sinks"
+)
+
+// Opened implements pump.Planner.
+func (b *Bridge) Opened(pos change.Position) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sinkKnown && pos.Compare(b.confirmed) < 0 {
+		b.log.Warn("the sink holds less than it had confirmed; what is missing is published again from the disk",
+			"confirmed", b.confirmed.String(), "position", pos.String())
+	}
+	b.sinkPos, b.sinkKnown, b.confirmed = pos, true, pos
+	if l, ok := b.sink.(sinks.Limiter); ok {
+		b.maxRecord = l.MaxRecord()
+	}
+	b.broadcastLocked()
+}
+
+// Next implements pump.Planner: the start table.
+func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, error) {
+	for {
+		b.mu.Lock()
+		ch := b.changed
+		feed, err := b.planLocked(pos)
+		b.mu.Unlock()
+		if feed != nil || err != nil {
+			return feed, err
+		}
+		if err := await(ctx, ch); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// planLocked is one look at the start table. Neither a feed nor an error means: wait for a change. b.mu is held.
+//
+//	| sink's position                       | on disk                       | do                                        |
+//	|---------------------------------------|-------------------------------|-------------------------------------------|
+//	| none                                  | a complete spool              | publish it from its start                 |
+//	| none                                  | only a log                    | sink loss: KEYFEED_ON_SINK_LOSS            |
+//	| inside a snapshot                     | a newer complete spool        | abandon it for the newer one              |
+//	| inside a snapshot                     | the spool with that id        | continue it                               |
+//	| inside a snapshot                     | not that spool                | full sync, reason snapshot_lost           |
+//	| in the stream                         | its log                       | publish from there; then the next snapshot |
+//	| in the stream                         | not its log, a newer spool    | publish the spool from its start          |
+//	| in the stream                         | not its log                   | drop the log, ask from the position       |
+//	| any                                   | nothing, or being received    | wait for the link                         |
+func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
+	newest := b.newestLocked()
+	if newest == nil {
+		return nil, nil
+	}
+	newer := newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen || !newest.meta.Begun)
+	switch {
+	case pos.IsZero():
+		if newer {
+			return b.snapshotLocked(newest, pos)
+		}
+		return nil, b.sinkLossLocked(pos)
+	case pos.InSnapshot():
+		if newer {
+			return b.snapshotLocked(newest, pos)
+		}
+		if newest.hasSnapshot() && newest.spool.Meta().ID == pos.Spool {
+			return b.snapshotLocked(newest, pos)
+		}
+		b.forceLocked(event.ReasonSnapshotLost)
+		return nil, nil
+	}
+	for i, g := range b.gens {
+		if g.meta.Gen != pos.Gen || g.log.Verify(g.inLog(pos)) != nil {
+			continue
+		}
+		if i+1 < len(b.gens) && !pos.InUnit() && g.inLog(pos) == g.log.Tail().Unit {
+			return b.snapshotLocked(newest, pos) // the old log is exhausted
+		}
+		if b.cfg.SnapshotMode == SnapshotInitialOnly {
+			return nil, io.EOF
+		}
+		return b.streamLocked(g, pos)
+	}
+	if newer {
+		return b.snapshotLocked(newest, pos)
+	}
+	return nil, b.dropLocked(pos)
+}
+
+// sinkLossLocked decides what happens when the sink holds nothing although it did once. b.mu is held.
+func (b *Bridge) sinkLossLocked(pos change.Position) error {
+	if b.cfg.OnSinkLoss != PolicyResync {
+		return fmt.Errorf("%w: the sink holds no position, but this data directory has published to it before: "+
+			"its contents were lost or it is another sink. Set KEYFEED_ON_SINK_LOSS=resync to publish everything anew, "+
+			"or point keyfeed at the right sink", ErrOperator)
+	}
+	b.log.Warn("the sink holds no position; asking the source for everything", "position", pos.String())
+	b.forceLocked(event.ReasonRequested)
+	return nil
+}
+
+// dropLocked gives up the disk, which does not continue the sink's position, and asks the source from there. b.mu is held.
+func (b *Bridge) dropLocked(pos change.Position) error {
+	if b.dropWanted || b.askSink {
+		return nil // under way
+	}
+	b.log.Warn("the log on disk does not continue the sink's position; dropping it and asking the source from there",
+		"position", pos.String())
+	b.sinkPos = pos
+	b.dropWanted = true
+	b.restartLocked()
+	return nil
+}
+
+// forceLocked makes the link ask for everything. b.mu is held.
+func (b *Bridge) forceLocked(reason string) {
+	if b.forceFull != "" || b.receiving != nil {
+		return // under way
+	}
+	b.forceFull = reason
+	b.restartLocked()
+}
+
+func (b *Bridge) restartLocked() {
+	if b.restart != nil {
+		b.restart()
+	}
+	b.broadcastLocked()
+}
+
+// dropIfWanted removes all generations; the link does not run.
+func (b *Bridge) dropIfWanted() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.dropWanted {
+		return nil
+	}
+	b.dropWanted, b.askSink = false, true
+	for _, g := range b.gens {
+		if err := b.remove(g, "it does not continue the sink's position"); err != nil {
+			return err
+		}
+	}
+	b.gens = nil
+	b.broadcastLocked()
+	return nil
+}
+
+// inLog is the unit end at or before pos, as the log of g knows it: the generation's number may have been raised after
+// the log was made.
+func (g *generation) inLog(pos change.Position) change.Position {
+	pos.Gen, pos.Count = g.log.Gen(), 0
+	return pos
+}

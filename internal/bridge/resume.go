@@ -1,0 +1,97 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+
+	"keyfeed/ingest"
+	"keyfeed/internal/change"
+	"keyfeed/internal/event"
+)
+
+// resume decides what the source is asked for, first match:
+//
+//	| known                                    | asked                                            |
+//	|------------------------------------------|--------------------------------------------------|
+//	| a full sync was decided on               | everything                                       |
+//	| a log                                    | from its last whole unit, once it has room       |
+//	| no log; the sink's position, in a stream | from there: a lost disk costs no full sync (P6)  |
+//	| no log; the sink is inside a snapshot    | everything: only the lost spool could continue it |
+//	| nothing                                  | everything                                       |
+//
+// Without a log it waits until the sink has told its position. Under KEYFEED_SNAPSHOT_MODE=always the first question
+// is for everything, unless a snapshot is under way.
+func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
+	for {
+		b.mu.Lock()
+		ch := b.changed
+		g, pos, known, forced := b.newestLocked(), b.sinkPos, b.sinkKnown, b.forceFull
+		always := b.firstAsk && b.cfg.SnapshotMode == SnapshotAlways
+		b.mu.Unlock()
+		switch {
+		case forced != "":
+			return ingest.Resume{Full: true, Reason: forced}, nil
+		case g == nil && known && pos.IsZero():
+			return ingest.Resume{Full: true, Reason: event.ReasonInitial}, nil
+		case g == nil && known && pos.InSnapshot():
+			return ingest.Resume{Full: true, Reason: event.ReasonSnapshotLost}, nil
+		case always && known && !pos.InSnapshot() && (g == nil || !b.pending(g)):
+			return ingest.Resume{Full: true, Reason: event.ReasonRequested}, nil
+		case always && !known:
+			// Whether a snapshot is under way is known when the sink has told its position.
+		case g != nil:
+			return b.resumeLog(ctx, g)
+		case known:
+			return ingest.Resume{ReplID: pos.ReplID, Offset: pos.Offset, DB: pos.DB}, nil
+		}
+		if err := await(ctx, ch); err != nil {
+			return ingest.Resume{}, err
+		}
+	}
+}
+
+func (b *Bridge) pending(g *generation) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return g.hasSnapshot()
+}
+
+// resumeLog asks for what follows the log, once it has room.
+func (b *Bridge) resumeLog(ctx context.Context, g *generation) (ingest.Resume, error) {
+	if err := b.waitRoom(ctx, g); err != nil {
+		return ingest.Resume{}, fmt.Errorf("waiting for room in the log: %w", err)
+	}
+	tail, err := g.log.CutToUnit()
+	if err != nil {
+		return ingest.Resume{}, fmt.Errorf("cutting the log to its last unit: %w", err)
+	}
+	return ingest.Resume{ReplID: tail.ReplID, Offset: tail.Offset, DB: tail.DB}, nil
+}
+
+// waitRoom waits while the log is full: until a fifth of it is free, or, under KEYFEED_ON_BACKLOG_FULL=resync, until
+// the sink has all of it.
+func (b *Bridge) waitRoom(ctx context.Context, g *generation) error {
+	if g.full.Swap(false) {
+		b.log.Warn("the backlog is full; the source waits until the sink has taken some of it",
+			"bytes", g.log.Size(), "max_bytes", g.log.MaxBytes())
+		if b.cfg.OnBacklogFull == PolicyResync {
+			return b.waitPublished(ctx, g.log.Tail().Unit)
+		}
+	}
+	return g.log.WaitRoom(ctx)
+}
+
+// waitPublished waits until the sink has confirmed pos.
+func (b *Bridge) waitPublished(ctx context.Context, pos change.Position) error {
+	for {
+		b.mu.Lock()
+		ch, done := b.changed, b.confirmed.Compare(pos) >= 0
+		b.mu.Unlock()
+		if done {
+			return nil
+		}
+		if err := await(ctx, ch); err != nil {
+			return err
+		}
+	}
+}

@@ -76,6 +76,19 @@ func (m *Merger) Next() (line []byte, ok bool) {
 	}
 }
 
+// Wanting is the input that Next waits for, or one that is to be read when nothing is queued; -1 when all have ended.
+// Adding a line, or End, for just that input keeps no more than a line or so per input in memory.
+func (m *Merger) Wanting() int {
+	best := -1
+	for i := range m.inputs {
+		in := &m.inputs[i]
+		if len(in.queue) == 0 && !in.done && (best < 0 || in.seen < m.inputs[best].seen) {
+			best = i
+		}
+	}
+	return best
+}
+
 // LineID is the id of an event, without reading the rest of it: the fields have a fixed order and v and id stand first.
 func LineID(line []byte) (string, error) {
 	if rest, ok := bytes.CutPrefix(line, []byte(`{"v":1,"id":"`)); ok {

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -68,6 +69,38 @@ func TestMergerRestoresTheOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Reading only what Wanting asks for gives everything.
+func TestMergerWanting(t *testing.T) {
+	inputs := [][]string{{"a", "d", "e"}, {}, {"b", "c", "f"}}
+	m := replay.NewMerger(len(inputs))
+	var got []string
+	for {
+		if line, ok := m.Next(); ok {
+			id, err := replay.LineID(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, id)
+			continue
+		}
+		i := m.Wanting()
+		if i < 0 {
+			break
+		}
+		if len(inputs[i]) == 0 {
+			m.End(i)
+			continue
+		}
+		if err := m.Add(i, fmt.Appendf(nil, `{"v":1,"id":%q}`, inputs[i][0])); err != nil {
+			t.Fatal(err)
+		}
+		inputs[i] = inputs[i][1:]
+	}
+	if want := "a b c d e f"; strings.Join(got, " ") != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 func TestLineID(t *testing.T) {

@@ -1,0 +1,35 @@
+// Package e2e tests the built keyfeed binary against real servers, end to end. Its tests have the build tag e2e:
+//
+//	make e2e        short form, for every change
+//	make e2e-long   full form: 200,000 keys with collections of 1 M elements, 60 s of writes, per sink
+//
+// # How the acceptance test decides
+//
+// A source is filled with every type and encoding (generate_test.go). keyfeed runs while writers send commands of every
+// family (writer_test.go), and is ended with SIGTERM and started again; the sink is cut. A collector reads the sink as
+// any consumer would and writes down what it gets. At the end a FLUSHDB in a database that nothing uses comes out as an
+// event in every partition: what stands before it is everything. Then
+//
+//   - every event is validated against docs/events.schema.json;
+//   - the events in the order of ids, repeats dropped, are replayed into an empty server (package replay);
+//   - source and rebuilt server are compared (compare_test.go): DEBUG DIGEST, XINFO STREAM … FULL of every stream,
+//     FUNCTION LIST. Where digests differ the keys are found and named.
+//
+// The comparison itself is tested with a real replica (harness_test.go): it finds it equal, and each of several small
+// changes different.
+//
+// # What is not compared
+//
+// The time when a consumer of a stream was last seen or active, which is not in the replication stream; the number of
+// radix tree nodes, which depends on the order of deletions; exact deadlines of keys, which a replay moves (DEBUG
+// DIGEST holds whether a key has one). Streams whose deadline is near are compared by digest only, since XINFO would
+// delete them once they have expired. After XREADGROUP, the counters entries-read and lag of a group: the XCLAIM that
+// Redis 7.0 replicates for it does not carry them, and a real replica differs from its master there too. They are
+// compared where only a snapshot was taken.
+//
+// # Settings
+//
+//	KEYFEED_E2E=long    full form
+//	KEYFEED_E2E_SEED    seed of data and writers; printed by every run
+//	KEYFEED_E2E_BINARY  a keyfeed that is already built
+package e2e

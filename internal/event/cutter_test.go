@@ -604,3 +604,52 @@ func TestCutterMemoryIsBounded(t *testing.T) {
 		t.Errorf("a value of many parts allocates %v times once the buffers have their size", n)
 	}
 }
+
+func BenchmarkCutter(b *testing.B) {
+	s := event.Settings{Source: "redis", MaxBytes: 900 << 10}
+	enc := event.NewEncoder(s)
+	var buf []byte
+	c := event.NewCutter(s, func(e *event.Event) error {
+		buf = enc.Append(buf[:0], e)
+		return nil
+	})
+	header := event.Event{Gen: 1, Op: event.OpRead, Key: []byte("user:1234567"), IsKey: true, Snapshot: event.SnapshotTrue}
+	field, value := []byte("field:12"), []byte("a value of 24 bytes here")
+	run := func(name, typ string, give func() error) {
+		b.Run(name, func(b *testing.B) {
+			header.Type = typ
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Begin(header)
+				if err := errors.Join(give(), c.End()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	run("string", event.TypeString, func() error { return c.StringPiece(value) })
+	run("hash of 10", event.TypeHash, func() error {
+		for range 10 {
+			if err := c.Field(field, value, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	run("zset of 200", event.TypeZSet, func() error {
+		for i := range 200 {
+			if err := c.Score(field, float64(i)*1.25); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	run("hash of 100000, in parts", event.TypeHash, func() error {
+		for range 100_000 {
+			if err := c.Field(field, value, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

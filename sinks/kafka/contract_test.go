@@ -35,7 +35,7 @@ func config(source string, brokers ...string) kafka.Config {
 		Partitions:         partitions,
 		Replication:        1,
 		CommitInterval:     5 * time.Millisecond,
-		DeliveryTimeout:    3 * time.Second,
+		DeliveryTimeout:    2 * time.Second,
 		MaxBufferedRecords: window,
 	}
 }
@@ -90,12 +90,12 @@ func TestContractFake(t *testing.T) {
 	}, features())
 }
 
-func TestContractReal(t *testing.T) {
-	srv := kafkaenv.Start(t)
+func testContractReal(t *testing.T, srv *kafkaenv.Server) {
+	t.Helper()
 	var sources atomic.Int64
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		t.Helper()
-		cfg := config("redis"+strconv.FormatInt(sources.Add(1), 10), srv.Addr())
+		cfg := config("contract"+strconv.FormatInt(sources.Add(1), 10), srv.Addr())
 		cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, nil))
 		return sinktest.Harness{
 			New:         func(t *testing.T) sinks.Sink { t.Helper(); return newSink(t, cfg) },

@@ -10,7 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"keyfeed/internal/testenv/kafkaenv"
 	"keyfeed/sinks/kafka"
 )
 
@@ -19,10 +18,6 @@ func TestProgressIsFound(t *testing.T) {
 	c := cluster(t)
 	fake := config("redis", c.ListenAddrs()...)
 	testProgressIsFound(t, fake, c.Compact)
-}
-
-func TestProgressIsFoundReal(t *testing.T) {
-	testProgressIsFound(t, config("redis", kafkaenv.Start(t).Addr()), nil)
 }
 
 func testProgressIsFound(t *testing.T, cfg kafka.Config, compact func()) {
@@ -59,7 +54,7 @@ func testProgressIsFound(t *testing.T, cfg kafka.Config, compact func()) {
 	txn := client(t, cfg, kgo.TransactionalID("other"))
 	transact := func(value []byte, commit kgo.TransactionEndTry) {
 		t.Helper()
-		begin(t, txn, value)
+		begin(t, txn, cfg.Source, value)
 		if err := txn.EndTransaction(within(t), commit); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +63,7 @@ func testProgressIsFound(t *testing.T, cfg kafka.Config, compact func()) {
 	check("behind an aborted transaction")
 
 	// One that is open may hold a newer position: Open waits for its end.
-	begin(t, txn, nil)
+	begin(t, txn, cfg.Source, nil)
 	waiting := newSink(t, cfg)
 	t.Cleanup(func() { _ = waiting.Close() })
 	done := make(chan error, 1)
@@ -89,12 +84,12 @@ func testProgressIsFound(t *testing.T, cfg kafka.Config, compact func()) {
 }
 
 // begin opens a transaction that holds one record for the progress of the source.
-func begin(t *testing.T, txn *kgo.Client, value []byte) {
+func begin(t *testing.T, txn *kgo.Client, source string, value []byte) {
 	t.Helper()
 	if err := txn.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	r := &kgo.Record{Topic: "_keyfeed.progress", Key: []byte("redis"), Value: value}
+	r := &kgo.Record{Topic: "_keyfeed.progress", Key: []byte(source), Value: value}
 	if err := txn.ProduceSync(within(t), r).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +119,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	s := opened(t, cfg)
 	mustWrite(t, s, events(0, 5))
 	mustFlush(t, s)
-	begin(t, client(t, cfg, kgo.TransactionalID("other")), []byte("x"))
+	begin(t, client(t, cfg, kgo.TransactionalID("other")), cfg.Source, []byte("x"))
 	ctx, cancel := contextWithCause(t)
 	fetched := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Count: -1, Observe: true})
 	next := newSink(t, cfg)

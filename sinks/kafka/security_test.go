@@ -101,8 +101,8 @@ func testTLS(t *testing.T, cfg kafka.Config, trusting *tls.Config) {
 	}
 }
 
-func TestSecurityReal(t *testing.T) {
-	srv := kafkaenv.Start(t, kafkaenv.WithSASL("alice", "sesame"), kafkaenv.WithTLS())
+func testSecurityReal(t *testing.T, srv *kafkaenv.Server) {
+	t.Helper()
 	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			wantOperator(t, testLogin(t, config(mechanism, srv.SASLAddr()), mechanism))

@@ -30,15 +30,16 @@ type Config struct {
 	// eighth of MaxBytes. A unit is never spread over two segments: one larger than this makes a larger segment.
 	SegmentBytes int64
 
-	// MaxBytes is the size at which the log is full, in bytes on disk; 0 = no limit but the disk.
+	// MaxBytes is the size at which the log is full, in bytes on disk; 0 = no limit but the disk. A few headers and seals
+	// may come on top.
 	MaxBytes int64
 
 	// Sync is the time between two fsyncs while bytes arrive; default [DefaultSync].
 	Sync time.Duration
 
-	// RetainBytes and RetainAge say how much of what is published stays: at most that many bytes, at most that long
-	// after publication, in whole segments, and less where the log would come near MaxBytes. Defaults
-	// [DefaultRetainBytes] and [DefaultRetainAge]; negative = keep nothing.
+	// RetainBytes and RetainAge say how much of what is published stays, in whole segments: a segment goes when as many
+	// published bytes stay without it, or when it was published as long ago, or when the log reaches 80 % of MaxBytes.
+	// Defaults [DefaultRetainBytes] and [DefaultRetainAge]; negative = keep nothing.
 	RetainBytes int64
 	RetainAge   time.Duration
 

@@ -141,8 +141,9 @@ func (r *recovery) take(c candidate, open, last bool) (whole bool, err error) {
 		return false, r.takeHeadless(c, f, open)
 	}
 	if len(r.segs) > 0 && !r.continues(c) {
-		if open && c.head.start > r.tail.Offset && c.head.gen == r.tail.Unit.Gen {
-			r.dropFile(c, "the segment before it was never durable")
+		// The end of an unsealed segment may be lost at a frame's end as well. A sealed one is whole: then a file is gone.
+		if open && !r.segs[len(r.segs)-1].sealed && c.head.start > r.tail.Offset && c.head.gen == r.tail.Unit.Gen {
+			r.dropFile(c, "it was written after bytes that a power cut took")
 			return false, nil
 		}
 		return false, r.lost(c)

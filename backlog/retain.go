@@ -79,8 +79,13 @@ func (l *Log) removable(s *segment, now time.Time) bool {
 	if s == l.active || s.publishedAt.IsZero() || l.segs[1].syncedSize == 0 && !l.cfg.hardLimit {
 		return false
 	}
-	after := l.size - s.diskSize() - max(0, l.tail.Unit.Offset-l.published) // about the published bytes that would stay
-	return after >= l.cfg.RetainBytes || now.Sub(s.publishedAt) >= l.cfg.RetainAge || !l.hasRoom()
+	var stay int64 // published bytes that stay without this one
+	for _, o := range l.segs[1:] {
+		if !o.publishedAt.IsZero() {
+			stay += o.diskSize()
+		}
+	}
+	return stay >= l.cfg.RetainBytes || now.Sub(s.publishedAt) >= l.cfg.RetainAge || !l.hasRoom()
 }
 
 // removeOldest deletes the file of a segment that was taken out of the list. Each removal is made durable before the

@@ -124,51 +124,59 @@ func sortedText(v any) []string {
 // maxNamed is how many different keys of a database are named.
 const maxNamed = 20
 
-// differentKeys finds the keys of a database whose DEBUG DIGEST-VALUE differs.
+// differentKeys finds the keys of a database whose DEBUG DIGEST-VALUE differs. Only b is scanned first: SCAN deletes what
+// has expired, and in a that would make differences of its own.
 func differentKeys(t *testing.T, a, b *testenv.Instance, db int) []string {
 	t.Helper()
-	digestsA, digestsB := keyDigests(t, a.DB(db)), keyDigests(t, b.DB(db))
+	ctx := t.Context()
 	var diffs []string
 	add := func(key, what string) {
 		if len(diffs) < maxNamed {
 			diffs = append(diffs, fmt.Sprintf("  db %d key %q (%x): %s", db, shorten(key), shorten(key), what))
 		}
 	}
-	for key, d := range digestsA {
-		other, ok := digestsB[key]
-		switch {
-		case !ok:
-			add(key, fmt.Sprintf("only in the first; %s", about(t.Context(), a.DB(db), key)))
-		case other != d:
-			add(key, fmt.Sprintf("%s; %s", about(t.Context(), a.DB(db), key), about(t.Context(), b.DB(db), key)))
+	inB := map[string]bool{}
+	const missing = "0000000000000000000000000000000000000000"
+	err := scan(ctx, b.DB(db), func(keys []string) error {
+		if len(keys) == 0 {
+			return nil
 		}
+		digestsA, digestsB := keyDigests(t, a.DB(db), keys), keyDigests(t, b.DB(db), keys)
+		for i, key := range keys {
+			inB[key] = true
+			switch {
+			case digestsA[i] == missing:
+				add(key, "only in the second: "+about(ctx, b.DB(db), key))
+			case digestsA[i] != digestsB[i]:
+				add(key, fmt.Sprintf("\n    %s\n    %s", about(ctx, a.DB(db), key), about(ctx, b.DB(db), key)))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("SCAN: %v", err)
 	}
-	for key := range digestsB {
-		if _, ok := digestsA[key]; !ok {
-			add(key, fmt.Sprintf("only in the second; %s", about(t.Context(), b.DB(db), key)))
+	err = scan(ctx, a.DB(db), func(keys []string) error {
+		for _, key := range keys {
+			if !inB[key] {
+				add(key, "only in the first: "+about(ctx, a.DB(db), key))
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("SCAN: %v", err)
 	}
 	return diffs
 }
 
-func keyDigests(t *testing.T, c *redis.Client) map[string]string {
+func keyDigests(t *testing.T, c *redis.Client, keys []string) []string {
 	t.Helper()
-	ctx := t.Context()
-	digests := map[string]string{}
-	err := scan(ctx, c, func(keys []string) error {
-		if len(keys) == 0 {
-			return nil
-		}
-		args := []any{"DEBUG", "DIGEST-VALUE"}
-		for _, k := range keys {
-			args = append(args, k)
-		}
-		values, err := c.Do(ctx, args...).StringSlice()
-		for i, v := range values {
-			digests[keys[i]] = v
-		}
-		return err
-	})
+	args := []any{"DEBUG", "DIGEST-VALUE"}
+	for _, k := range keys {
+		args = append(args, k)
+	}
+	digests, err := c.Do(t.Context(), args...).StringSlice()
 	if err != nil {
 		t.Fatalf("DEBUG DIGEST-VALUE: %v", err)
 	}
@@ -183,13 +191,13 @@ func about(ctx context.Context, c *redis.Client, key string) string {
 	case "string":
 		text += fmt.Sprintf(", %d bytes %q", c.StrLen(ctx, key).Val(), c.GetRange(ctx, key, 0, 60).Val())
 	case "list":
-		text += fmt.Sprintf(", %d elements %.200q", c.LLen(ctx, key).Val(), c.LRange(ctx, key, 0, 5).Val())
+		text += fmt.Sprintf(", %d elements %.100q", c.LLen(ctx, key).Val(), c.LRange(ctx, key, 0, 5).Val())
 	case "set":
 		text += fmt.Sprintf(", %d members", c.SCard(ctx, key).Val())
 	case "hash":
 		text += fmt.Sprintf(", %d fields", c.HLen(ctx, key).Val())
 	case "zset":
-		text += fmt.Sprintf(", %d members %.200v", c.ZCard(ctx, key).Val(), c.ZRangeWithScores(ctx, key, 0, 5).Val())
+		text += fmt.Sprintf(", %d members %.300q", c.ZCard(ctx, key).Val(), c.Do(ctx, "ZRANGE", key, 0, -1, "WITHSCORES").Val())
 	case "stream":
 		text += fmt.Sprintf(", %d entries", c.XLen(ctx, key).Val())
 	}

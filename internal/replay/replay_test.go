@@ -106,6 +106,7 @@ func TestSnapshotValues(t *testing.T) {
 	r(`"db":3,"key":"set","type":"set","value":["1","2","x"]`)
 	r(`"db":3,"key":"hash","type":"hash","value":{"f":"1","g":"2"}`)
 	r(`"db":3,"key":"zset","type":"zset","value":[["a","-inf"],["b","0.1"],["c","inf"],["d","1e+300"]]`)
+	r(`"db":3,"key":"zero","type":"zset","value":[["m","-0"],["n","0"]]`)
 	r(`"db":3,"key":"zbin","type":"zset","value":[["` + b64("\xff") + `","2"]],"enc":"base64"`)
 	r(`"db":3,"key":"big","type":"string","value":"one","part":{"i":0,"last":false}`)
 	r(`"db":3,"key":"big","type":"string","value":"two","part":{"i":1,"last":true}`)
@@ -132,6 +133,7 @@ func TestSnapshotValues(t *testing.T) {
 	want(t, d, int64(3), "SCARD", "set")
 	want(t, d, list("f", "1", "g", "2"), "HGETALL", "hash")
 	want(t, d, list("a", "-inf", "b", "0.10000000000000001", "d", "1.0000000000000001e+300", "c", "inf"), "ZRANGE", "zset", "0", "-1", "WITHSCORES")
+	want(t, d, list("m", "-0", "n", "0"), "ZRANGE", "zero", "0", "-1", "WITHSCORES")
 	want(t, d, "2", "ZSCORE", "zbin", "\xff")
 	want(t, d, "onetwo", "GET", "big")
 	if ttl := d.TTL(ctx, "list").Val(); ttl < 50*time.Minute || ttl > time.Hour {

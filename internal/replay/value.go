@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // valueState is the value of which parts have come and the last one has not.
@@ -196,14 +197,28 @@ func (r *Replayer) writePairs(e *Event, cmd string, key []byte, first int) error
 	member := 1 - first
 	argv := make([][]byte, 2, 2*len(pairs)+2)
 	argv[0], argv[1] = []byte(cmd), key
+	minusZero := false
 	for _, p := range pairs {
 		b, err := e.Bytes(p[member])
 		if err != nil {
 			return err
 		}
 		argv = append(argv, []byte(p[first]), b)
+		minusZero = minusZero || cmd == "ZADD" && p[first] == "-0"
 	}
-	return r.p.send(e.ID, nil, argv...)
+	if !minusZero {
+		return r.p.send(e.ID, nil, argv...)
+	}
+	// A score of -0 shows that the source has a skiplist: the listpack of a small sorted set turns it into 0. A member
+	// too long for a listpack makes the target have a skiplist too; there is no way back to a listpack.
+	long := []byte("keyfeed:replay:" + strings.Repeat("x", 1024))
+	if err := r.p.send(e.ID, nil, []byte("ZADD"), key, []byte("0"), long); err != nil {
+		return err
+	}
+	if err := r.p.send(e.ID, nil, argv...); err != nil {
+		return err
+	}
+	return r.p.send(e.ID, nil, []byte("ZREM"), key, long)
 }
 
 func (r *Replayer) writeDump(e *Event, key []byte) error {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +46,11 @@ func dial(ctx context.Context, cfg *Config, lost func(error)) (*link, error) {
 			}
 			lost(classify(fmt.Errorf("connection to NATS ended: %w", err)))
 		}),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { lost(classify(err)) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
+			if !isAboutBucket(err) { // the bucket is a help, nothing needs it
+				lost(classify(err))
+			}
+		}),
 	)
 	// Connect takes no context, so the end of ctx closes the socket under it.
 	unwatch := context.AfterFunc(ctx, l.cut)
@@ -64,9 +70,19 @@ func dial(ctx context.Context, cfg *Config, lost func(error)) (*link, error) {
 	return l, nil
 }
 
+// isAboutBucket reports whether err is a permission that only the bucket of positions needs.
+func isAboutBucket(err error) bool {
+	text := strings.ToLower(err.Error())
+	return errors.Is(err, natsgo.ErrPermissionViolation) &&
+		(strings.Contains(text, "$kv."+bucketName) || strings.Contains(text, "kv_"+bucketName))
+}
+
 func authOptions(cfg *Config) (options []natsgo.Option, err error) {
 	switch {
 	case cfg.CredsFile != "":
+		if _, err := os.ReadFile(cfg.CredsFile); err != nil {
+			return nil, configError("reading NATS credentials: %w", err)
+		}
 		options = append(options, natsgo.UserCredentials(cfg.CredsFile))
 	case cfg.NKeySeed != "":
 		pair, err := nkeys.FromSeed([]byte(cfg.NKeySeed))

@@ -62,8 +62,8 @@ func classify(err error) error {
 		errors.Is(err, natsgo.ErrNkeysNotSupported):
 		return configError("%w: check the credentials", err)
 	case errors.Is(err, natsgo.ErrPermissionViolation):
-		return configError("%w: the user needs publish on the stream's subjects and $JS.API.>, $KV.keyfeed.>, "+
-			"and subscribe on _INBOX.>", err)
+		return configError("%w: the user needs to publish to the stream's subjects and to $JS.API.>, "+
+			"and to subscribe to _INBOX.>", err)
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &hostname):
 		return configError("%w: check the certificate authority and the server's name", err)
 	case errors.As(err, &record), errors.Is(err, natsgo.ErrSecureConnWanted):

@@ -28,13 +28,15 @@ type kept struct {
 // keeper reads and writes the bucket. It is a help for one rare case, so it never fails the sink by itself.
 type keeper struct {
 	cfg    *Config
-	bucket jetstream.KeyValue // nil when the bucket could not be opened
+	bucket jetstream.KeyValue // nil when the bucket could not be opened or written
 	stored uint64             // sequence in the bucket, as far as known; owned by who calls put
 }
 
 // newKeeper opens the bucket, and makes it when it is missing and the stream might be made too.
 func newKeeper(ctx context.Context, js jetstream.JetStream, cfg *Config) *keeper {
 	k := &keeper{cfg: cfg}
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
 	bucket, err := js.KeyValue(ctx, bucketName)
 	if errors.Is(err, jetstream.ErrBucketNotFound) && cfg.CreateStream {
 		bucket, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -94,6 +96,8 @@ func (k *keeper) get(ctx context.Context) (*kept, error) {
 	if k.bucket == nil {
 		return nil, nil //nolint:nilnil // documented
 	}
+	ctx, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
+	defer cancel()
 	entry, err := k.bucket.Get(ctx, k.cfg.Stream)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, nil //nolint:nilnil // documented
@@ -113,12 +117,16 @@ func (k *keeper) put(ctx context.Context, sequence uint64, position change.Posit
 	if k.bucket == nil || sequence == k.stored || position.IsZero() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
+	defer cancel()
 	value, err := json.Marshal(kept{Sequence: sequence, Position: position.String()})
 	if err == nil {
 		_, err = k.bucket.Put(ctx, k.cfg.Stream, value)
 	}
 	if err != nil {
-		k.cfg.Logger.Debug("position was not kept in the bucket; it is in the stream", "error", err)
+		k.bucket = nil // until the next Open: each attempt may take the whole timeout
+		k.cfg.Logger.Warn("positions are kept in the stream only: a purge of the whole stream would lose them",
+			"bucket", bucketName, "error", err)
 		return
 	}
 	k.stored = sequence

@@ -28,6 +28,7 @@ type session struct {
 
 	ctx    context.Context //nolint:containedctx // ends with the session; its goroutines' requests hang on it
 	cancel context.CancelFunc
+	abort  context.CancelCauseFunc // ends what Open waits for; harmless later
 	wait   sync.WaitGroup
 
 	acked    uint64        // sequence of the last acknowledged message; owned by the callback onReply
@@ -75,11 +76,8 @@ func (s *session) start(last uint64) error {
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return classify(fmt.Errorf("subscribing to acknowledgements: %w", err))
 	}
-	s.mu.Lock()
-	err = s.lost // before the window was reset, so it does not know
-	s.mu.Unlock()
-	if err != nil {
-		return err
+	if err := s.lostError(); err != nil {
+		return err // from before the window was reset, so that it does not know
 	}
 	s.wait.Go(s.watch)
 	s.wait.Go(s.keepRegularly)
@@ -94,7 +92,14 @@ func (s *session) fail(err error) {
 		return
 	}
 	s.lost = err
+	s.abort(err)
 	s.window.Fail(err) // invariant 8
+}
+
+func (s *session) lostError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
 }
 
 // end closes the connection and ends the goroutines.
@@ -205,7 +210,5 @@ func (s *session) keep(ctx context.Context) {
 	s.mu.Lock()
 	stored := s.stored
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
 	s.keeper.put(ctx, stored.sequence, stored.position)
 }

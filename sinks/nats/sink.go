@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -65,12 +66,16 @@ func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 // connect does the talking of Open. What it returns is not started.
 func (s *Sink) connect(ctx context.Context) (_ *session, at tail, err error) {
 	session := newSession(&s.cfg, s.template, s.Window)
+	// A refused permission is told beside the request, which then is never answered: it ends the waiting.
+	ctx, session.abort = context.WithCancelCause(ctx)
+	defer session.abort(nil)
 	session.link, err = dial(ctx, &s.cfg, session.fail)
 	if err != nil {
 		return nil, tail{}, err
 	}
 	defer func() {
 		if err != nil {
+			err = cmp.Or(session.lostError(), err)
 			session.link.close()
 		}
 	}()

@@ -13,6 +13,8 @@ import (
 // ensureStream returns the state of the stream, which it makes when it is missing and may be made. A stream that
 // breaks what keyfeed promises is refused.
 func ensureStream(ctx context.Context, js jetstream.JetStream, cfg *Config, filter string) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
 	stream, err := js.Stream(ctx, cfg.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && cfg.CreateStream {
 		stream, err = js.CreateStream(ctx, newStreamConfig(cfg, filter))

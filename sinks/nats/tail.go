@@ -66,6 +66,8 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // lastSequence asks the stream's leader, who answers stream info.
 func lastSequence(ctx context.Context, js jetstream.JetStream, cfg *Config) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
 	stream, err := js.Stream(ctx, cfg.Stream)
 	if err != nil {
 		return 0, classify(fmt.Errorf("reading the state of stream %s: %w", cfg.Stream, err))
@@ -79,6 +81,8 @@ func readMessage(ctx context.Context, conn *natsgo.Conn, cfg *Config, sequence u
 	fail := func(err error) (tail, error) {
 		return tail{}, classify(fmt.Errorf("reading message %d of stream %s: %w", sequence, cfg.Stream, err))
 	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
 	request := fmt.Appendf(nil, `{"seq":%d}`, sequence)
 	reply, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+cfg.Stream, request)
 	if err != nil {

@@ -36,6 +36,11 @@ func (single) sync() error                 { return errReadOnly }
 
 type readOnly struct{ io.ReaderAt }
 
+// Write refuses.
 func (readOnly) Write([]byte) (int, error) { return 0, errReadOnly }
-func (readOnly) Close() error              { return nil } // the caller's
-func (readOnly) Sync() error               { return errReadOnly }
+
+// Close leaves the file to the caller.
+func (readOnly) Close() error { return nil }
+
+// Sync refuses.
+func (readOnly) Sync() error { return errReadOnly }

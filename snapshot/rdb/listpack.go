@@ -25,6 +25,61 @@ func (w *walker) listpackHead(size uint64) error {
 	return nil
 }
 
+// short reads the usual element of a listpack, a string of 1 to 63 bytes that is there as a whole. It returns nil, and
+// leaves everything to item, when something else follows.
+func (w *walker) short() []byte {
+	in := w.in
+	if w.kind != listpack || in.r >= in.w {
+		return nil
+	}
+	c := in.buf[in.r]
+	if c <= 0x80 || c >= 0xc0 {
+		return nil
+	}
+	start := in.r + 1
+	end := start + int(c&0x3f)
+	if end >= in.w || in.buf[end] != c&0x3f+1 {
+		return nil
+	}
+	in.r = end + 1
+	w.seen++
+	return in.buf[start:end:end]
+}
+
+// shortInt is short for integers of up to 32 bits.
+func (w *walker) shortInt() (int64, bool) {
+	in := w.in
+	if w.kind != listpack || in.w-in.r < 6 {
+		return 0, false
+	}
+	b := in.buf[in.r : in.r+6 : in.r+6]
+	c := b[0]
+	var n int64
+	var size int
+	switch {
+	case c < 0x80:
+		n, size = int64(c), 1
+	case c < 0xc0:
+		return 0, false
+	case c < 0xe0:
+		n, size = int64(int16(uint16(c)<<11|uint16(b[1])<<3)>>3), 2
+	case c == 0xf1:
+		n, size = int64(int16(uint16(b[1])|uint16(b[2])<<8)), 3
+	case c == 0xf2:
+		n, size = int64(int32(uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24)>>8), 4
+	case c == 0xf3:
+		n, size = int64(int32(binary.LittleEndian.Uint32(b[1:]))), 5
+	default:
+		return 0, false
+	}
+	if int(b[size]) != size {
+		return 0, false
+	}
+	in.r += size + 1
+	w.seen++
+	return n, true
+}
+
 // listpackItem reads an element. Strings are borrowed from the input.
 func (w *walker) listpackItem() (item, error) {
 	in := w.in

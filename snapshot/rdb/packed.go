@@ -120,6 +120,12 @@ func (w *walker) item() (it item, err error) {
 
 // text is item with integers written out into s.
 func (w *walker) text(s *slot) (datum, bool, error) {
+	if b := w.short(); b != nil {
+		return datum{b: b}, true, nil
+	}
+	if n, ok := w.shortInt(); ok {
+		return datum{b: strconv.AppendInt(s.num[:0], n, 10)}, true, nil
+	}
 	it, err := w.item()
 	if err != nil || it.kind == itemEnd {
 		return datum{}, false, err
@@ -263,6 +269,9 @@ func (d *Decoder) packedMembers(kind packing) error {
 
 // integer reads an element that must be an integer, stored as such or as text.
 func (w *walker) integer() (int64, error) {
+	if n, ok := w.shortInt(); ok {
+		return n, nil
+	}
 	it, err := w.item()
 	if err != nil {
 		return 0, err

@@ -239,8 +239,14 @@ func (d *Decoder) streamEntry(w *walker, first StreamID) (delivered bool, err er
 
 // entryItem reads a name or a value of an entry.
 func (d *Decoder) entryItem(w *walker) error {
-	it, err := w.item()
 	st := &d.stream
+	if w.in.fixed() {
+		if b := w.short(); b != nil {
+			d.entryBytes(b)
+			return nil
+		}
+	}
+	it, err := w.item()
 	switch {
 	case err != nil:
 		return err

@@ -92,7 +92,7 @@ func (d *Decoder) replay(p []byte) error {
 		if next < len(d.cut.arrivals) {
 			d.now = d.cut.arrivals[next].at
 		}
-		if err := d.command(argv, n); err != nil {
+		if err := d.sized(argv, p[i-n:i]); err != nil {
 			return err
 		}
 	}

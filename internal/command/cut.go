@@ -63,6 +63,9 @@ func (d *Decoder) binarySize(e *event.Event) int {
 
 // putBig hands an event out as it is, in pieces, or without what made it too large.
 func (d *Decoder) putBig(e *event.Event, c cut) error {
+	if d.skim.active && len(e.Args) > 0 {
+		return d.omit(e)
+	}
 	if d.fits(e) {
 		return d.next(e)
 	}
@@ -93,7 +96,11 @@ func (d *Decoder) putBig(e *event.Event, c cut) error {
 // omit hands an event out without its arguments.
 func (d *Decoder) omit(e *event.Event) error {
 	if !d.dry {
-		d.enc.Omit(e, &d.fit.omitted)
+		if d.skim.active {
+			d.omitSkimmed(e)
+		} else {
+			d.enc.Omit(e, &d.fit.omitted)
+		}
 		if d.block.mode != counting {
 			d.counts.Oversize++
 		}

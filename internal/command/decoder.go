@@ -33,6 +33,7 @@ type Decoder struct {
 
 	cut   remainder
 	block block
+	skim  skim
 
 	// The command under way.
 	argv  [][]byte
@@ -58,6 +59,10 @@ func New(set Settings, start Start) *Decoder {
 	if set.MaxTxnBuffer <= 0 {
 		set.MaxTxnBuffer = DefaultMaxTxnBuffer
 	}
+	if set.MaxCommand <= 0 {
+		set.MaxCommand = DefaultMaxCommand
+	}
+	set.MaxCommand = max(set.MaxCommand, set.MaxTxnBuffer, minCommand)
 	set.MaxBytes = max(set.MaxBytes, event.MinMaxBytes)
 	d := &Decoder{
 		set: set, enc: event.NewEncoder(set.Settings), keep: set.Keep,
@@ -126,7 +131,7 @@ func (d *Decoder) whole(p []byte) error {
 		}
 		i += n
 		d.end += int64(n)
-		if err := d.command(argv, n); err != nil {
+		if err := d.sized(argv, p[i-n:i]); err != nil {
 			return err
 		}
 		if d.block.due(d) {

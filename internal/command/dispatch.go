@@ -6,6 +6,16 @@ import (
 	"keyfeed/internal/resp"
 )
 
+// sized decodes the command whose bytes are p: skimmed if it is too long to be held, so that its events are the same
+// whether a chunk has cut it or not.
+func (d *Decoder) sized(argv [][]byte, p []byte) error {
+	if d.tooLong(len(p)) && len(argv) > 0 && d.startSkim(p) {
+		return d.skimmed()
+	}
+	d.skim.declined = false
+	return d.command(argv, len(p))
+}
+
 // command decodes one command of size bytes, whose last byte is at Decoder.end, and ends the unit if it was one.
 func (d *Decoder) command(argv [][]byte, size int) error {
 	if len(argv) > 0 {
@@ -45,7 +55,7 @@ func (d *Decoder) execute(argv [][]byte, size int) error {
 	if r.shape <= shapeExec {
 		err = d.control(r, argv)
 	} else {
-		d.big = size > d.bigSize
+		d.big = size > d.bigSize || d.skim.active
 		err = d.events(r, name, argv)
 	}
 	if d.block.mode != counting { // after MULTI: it is counted when the block is replayed
@@ -109,6 +119,7 @@ func (d *Decoder) events(r *row, name string, argv [][]byte) error {
 
 // shaped runs the code of a row; what it refuses becomes an unknown message.
 func (d *Decoder) shaped(r *row, name string, argv [][]byte) error {
+	d.skim.from = r.leftOut()
 	fits, err := false, error(nil)
 	if r.fits(len(argv)) {
 		fits, err = d.shape(r, name, argv)

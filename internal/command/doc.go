@@ -63,8 +63,12 @@
 // # Memory
 //
 // A command that is whole in its chunk is parsed in place. Copied are only a command that a chunk cuts, a block that is
-// being counted, and the event held back while a block is streamed. A steady stream allocates nothing
-// (TestNoAllocations); BenchmarkDecode and BenchmarkDecodeEncode measure it:
+// being counted, and the event held back while a block is streamed. A command larger than Settings.MaxCommand is not
+// held at all: its first arguments, cut to what a key may be long, are kept to make its events, and the rest is only
+// summed up; the events are those of an omitted command, cut nowhere. Held whatever their size are DEL, UNLINK, MSET,
+// MSETNX and MSETEX, where each argument may be a key of its own.
+//
+// A steady stream allocates nothing (TestNoAllocations); BenchmarkDecode and BenchmarkDecodeEncode measure it:
 //
 //	go test -run xxx -bench Decode ./internal/command
 package command

@@ -32,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 		set := command.Settings{Settings: event.Settings{Source: "s", MaxBytes: event.MinMaxBytes}}
 		set.BinaryAlways, set.Publish = flags&1 != 0, flags&2 != 0
 		if flags&4 != 0 {
-			set.MaxTxnBuffer = 40
+			set.MaxTxnBuffer, set.MaxCommand = 40, 100
 		}
 		if flags&8 != 0 {
 			set.Keep = func(e *event.Event) bool { return len(e.Key)%2 == 1 }

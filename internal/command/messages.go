@@ -8,6 +8,7 @@ import (
 // unknown makes the message of a command that the table does not know, or whose arguments do not fit its row.
 func (d *Decoder) unknown(argv [][]byte) error {
 	d.expect(1)
+	d.skim.from = 1
 	name := d.names.upper(argv[0])
 	if !d.dry && d.block.mode != counting {
 		d.counts.unknown(name)

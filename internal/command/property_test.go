@@ -68,6 +68,7 @@ func draw(t *rapid.T) drawn {
 	d.set.MaxBytes = rapid.SampledFrom([]int{event.MinMaxBytes, 8 << 10, 512 << 10}).Draw(t, "max bytes")
 	d.set.BinaryAlways = rapid.Bool().Draw(t, "binary")
 	d.set.MaxTxnBuffer = rapid.SampledFrom([]int{1, 100, 5000, 1 << 20}).Draw(t, "max txn")
+	d.set.MaxCommand = rapid.SampledFrom([]int{0, 1, 300, 6000}).Draw(t, "max command")
 	d.set.Publish = rapid.Bool().Draw(t, "publish")
 	if rapid.Bool().Draw(t, "filter") {
 		d.set.Keep = func(e *event.Event) bool { return len(e.Key)%2 == 0 }

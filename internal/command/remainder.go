@@ -54,12 +54,18 @@ func (d *Decoder) interrupted(p []byte, i, blockAt int, err error) error {
 	if _, _, err := d.cut.scan.Next(p[i:]); err != nil {
 		return d.streamError(err)
 	}
-	return nil
+	return d.overlong()
 }
 
 // resume takes from p what completes the remainder, and decodes it. It returns what is left of p.
 func (d *Decoder) resume(p []byte) ([]byte, error) {
 	r := &d.cut
+	if d.skim.on && len(p) > 0 {
+		var err error
+		if p, err = d.resumeSkim(p); err != nil {
+			return nil, err
+		}
+	}
 	for len(r.buf) > 0 && len(p) > 0 {
 		n, kind, err := r.scan.Next(p)
 		if err != nil {
@@ -68,6 +74,9 @@ func (d *Decoder) resume(p []byte) ([]byte, error) {
 		r.buf = append(r.buf, p[:n]...)
 		p = p[n:]
 		if kind == resp.None {
+			if err := d.overlong(); err != nil {
+				return nil, err
+			}
 			break
 		}
 		if err := d.completed(); err != nil {
@@ -84,6 +93,7 @@ func (d *Decoder) resume(p []byte) ([]byte, error) {
 func (d *Decoder) completed() error {
 	r := &d.cut
 	r.scan.Reset()
+	d.skim.declined = false
 	argv, n, err := resp.Command(r.buf[r.cmd:], d.argv)
 	d.argv = argv[:0]
 	if err != nil {
@@ -91,7 +101,7 @@ func (d *Decoder) completed() error {
 	}
 	r.cmd += n
 	d.end += int64(n)
-	if err := d.command(argv, n); err != nil {
+	if err := d.sized(argv, r.buf[r.cmd-n:r.cmd]); err != nil {
 		return err
 	}
 	if d.block.due(d) {

@@ -2,11 +2,15 @@ package command
 
 import "keyfeed/internal/event"
 
-// DefaultMaxTxnBuffer is [Settings.MaxTxnBuffer] when it is not set.
-const DefaultMaxTxnBuffer = 4 << 20
+const (
+	// DefaultMaxTxnBuffer is [Settings.MaxTxnBuffer] when it is not set.
+	DefaultMaxTxnBuffer = 4 << 20
+	// DefaultMaxCommand is [Settings.MaxCommand] when it is not set.
+	DefaultMaxCommand = 64 << 20
+)
 
 // Settings are what events depend on besides the bytes. Those that cut, number or mark events (the embedded ones,
-// Publish, MaxTxnBuffer) must stay the same while a unit is published (invariant 5).
+// Publish, MaxTxnBuffer, MaxCommand) must stay the same while a unit is published (invariant 5).
 type Settings struct {
 	event.Settings
 
@@ -16,6 +20,11 @@ type Settings struct {
 	// MaxTxnBuffer is the largest MULTI block, in bytes from MULTI to EXEC, that is held in memory and counted before
 	// its first event is handed out, so that its events carry txn.size. A larger block is streamed.
 	MaxTxnBuffer int
+
+	// MaxCommand is the largest command, in bytes of the stream, that is held in memory, and so can be cut into events;
+	// at least MaxTxnBuffer. The events of a larger one are omitted: they carry its size and SHA-256. Commands whose
+	// every argument may be a key (DEL, UNLINK, MSET, MSETNX, MSETEX) are held all the same.
+	MaxCommand int
 
 	// Keep is the filter: false drops an event. Nil keeps all. It is called once for each event that is not stored
 	// already, in order, before the event is handed out; Txn and, of events inside a MULTI block, nothing else is

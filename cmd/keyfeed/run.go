@@ -58,7 +58,7 @@ func runSchema(_ context.Context, p process) error {
 }
 
 // version is set by the build.
-var version = "dev" //nolint:gochecknoglobals // the linker writes it: -X main.version
+var version = "dev"
 
 func runVersion(_ context.Context, p process) error {
 	if err := noArgs(p, "version"); err != nil {

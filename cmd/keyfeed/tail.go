@@ -49,7 +49,7 @@ func runTail(ctx context.Context, p process) (err error) {
 	}
 	out := bufio.NewWriter(p.stdout)
 	defer func() { err = errors.Join(err, out.Flush()) }()
-	print := func(value []byte) error {
+	show := func(value []byte) error {
 		line := string(value)
 		if !o.json {
 			var err error
@@ -68,14 +68,14 @@ func runTail(ctx context.Context, p process) (err error) {
 	}
 	switch cfg.Sink {
 	case config.SinkNATS:
-		err = tailNATS(ctx, &cfg, o, last, print)
+		err = tailNATS(ctx, &cfg, o, last, show)
 	case config.SinkKafka:
-		err = tailKafka(ctx, &cfg, o, last, print)
+		err = tailKafka(ctx, &cfg, o, last, show)
 	default:
 		return &usageError{fmt.Sprintf("the sink %s keeps nothing that could be read: set KEYFEED_SINK to nats or kafka", cfg.Sink)}
 	}
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted: that is how a tail ends
+		return nil // interrupted: that is how a tail ends
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func lastOf(from string) (int64, error) {
 // tailRetry is the time between two looks for a server or stream that is not there yet.
 const tailRetry = 300 * time.Millisecond
 
-func tailNATS(ctx context.Context, cfg *config.Config, o tailOptions, last int64, print func([]byte) error) error {
+func tailNATS(ctx context.Context, cfg *config.Config, o tailOptions, last int64, show func([]byte) error) error {
 	c, err := app.NATSConfig(cfg, nil)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func tailNATS(ctx context.Context, cfg *config.Config, o tailOptions, last int64
 		start = start.ToEnd()
 	}
 	for {
-		err := nats.Read(ctx, c, start, func(r *nats.Record) error { return print(r.Value) })
+		err := nats.Read(ctx, c, start, func(r *nats.Record) error { return show(r.Value) })
 		if !o.follow || !waitable(err, nats.ErrNoStream) {
 			return err
 		}
@@ -124,14 +124,14 @@ func tailNATS(ctx context.Context, cfg *config.Config, o tailOptions, last int64
 	}
 }
 
-func tailKafka(ctx context.Context, cfg *config.Config, o tailOptions, last int64, print func([]byte) error) error {
+func tailKafka(ctx context.Context, cfg *config.Config, o tailOptions, last int64, show func([]byte) error) error {
 	c, err := app.KafkaConfig(cfg, nil)
 	if err != nil {
 		return err
 	}
 	opts := kafka.ReadOptions{FromEnd: last >= 0, Last: max(last, 0), OneCopy: true, UntilEnd: !o.follow}
 	for {
-		err := kafka.Read(ctx, c, opts, func(r kafka.Record) error { return print(r.Value) })
+		err := kafka.Read(ctx, c, opts, func(r kafka.Record) error { return show(r.Value) })
 		if !o.follow || !waitable(err, kafka.ErrNoTopic) {
 			return err
 		}

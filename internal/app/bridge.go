@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -64,7 +65,7 @@ func halfFree(dir string) (int64, error) {
 			return int64(st.Bavail) * st.Bsize / 2, nil
 		}
 		parent := filepath.Dir(dir)
-		if err != unix.ENOENT || parent == dir { //nolint:errorlint // a bare errno
+		if !errors.Is(err, unix.ENOENT) || parent == dir {
 			return 0, fmt.Errorf("asking for the free space of KEYFEED_DATA_DIR: %w", err)
 		}
 		dir = parent

@@ -156,24 +156,34 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 func (b *Bridge) runLink(ctx context.Context) error {
 	for {
 		lctx, cancel := context.WithCancel(ctx)
-		r, err := ingest.New(b.cfg.Source, (*store)(b))
+		r, err := b.newLink(cancel)
 		if err != nil {
 			cancel()
-			return fmt.Errorf("%w: the source: %w", ErrOperator, err)
+			return err
 		}
-		b.mu.Lock()
-		b.restart, b.replica = cancel, r
-		b.mu.Unlock()
 		err = r.Run(lctx)
 		restarted := lctx.Err() != nil && ctx.Err() == nil
 		cancel()
 		if !restarted {
 			return err
 		}
-		if err := b.dropIfWanted(); err != nil {
-			return err
-		}
 	}
+}
+
+// newLink makes the replica of the next turn, which restart ends. Whatever asked for a restart before, it is done
+// here, while no link runs: a planner that finds no link to restart has its wish read when the first one is made.
+func (b *Bridge) newLink(restart context.CancelFunc) (*ingest.Replica, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.dropIfWantedLocked(); err != nil {
+		return nil, err
+	}
+	r, err := ingest.New(b.cfg.Source, (*store)(b))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the source: %w", ErrOperator, err)
+	}
+	b.restart, b.replica = restart, r
+	return r, nil
 }
 
 func (b *Bridge) closeAll() error {

@@ -66,7 +66,7 @@ func (r *rig) start() {
 	r.t.Cleanup(func() { // for tests that fail in between
 		cancel()
 		if r.done != nil {
-			<-r.done
+			_ = r.end(false)
 		}
 	})
 }

@@ -46,9 +46,11 @@ func newGeneration(dir string, m meta) *generation {
 // hasSnapshot reports whether the spool is there, complete and verified (invariant 7), and not yet published.
 func (g *generation) hasSnapshot() bool { return g.spool != nil }
 
+func (g *generation) isSealed() bool { return g.seals.Err() != nil }
+
 // seal ends the log: what follows its last whole unit will not come.
 func (g *generation) seal() error {
-	if g.seals.Err() != nil {
+	if g.isSealed() {
 		return nil
 	}
 	if _, err := g.log.CutToUnit(); err != nil {

@@ -92,7 +92,8 @@ func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 	if newer {
 		return b.snapshotLocked(newest, pos)
 	}
-	return nil, b.dropLocked(pos)
+	b.dropLocked(pos)
+	return nil, nil
 }
 
 // sinkLossLocked decides what happens when the sink holds nothing although it did once. b.mu is held.
@@ -108,16 +109,15 @@ func (b *Bridge) sinkLossLocked(pos change.Position) error {
 }
 
 // dropLocked gives up the disk, which does not continue the sink's position, and asks the source from there. b.mu is held.
-func (b *Bridge) dropLocked(pos change.Position) error {
+func (b *Bridge) dropLocked(pos change.Position) {
 	if b.dropWanted || b.askSink {
-		return nil // under way
+		return // under way
 	}
 	b.log.Warn("the log on disk does not continue the sink's position; dropping it and asking the source from there",
 		"position", pos.String())
 	b.sinkPos = pos
 	b.dropWanted = true
 	b.restartLocked()
-	return nil
 }
 
 // forceLocked makes the link ask for everything. b.mu is held.
@@ -136,10 +136,9 @@ func (b *Bridge) restartLocked() {
 	b.broadcastLocked()
 }
 
-// dropIfWanted removes all generations; the link does not run.
-func (b *Bridge) dropIfWanted() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// dropIfWantedLocked removes all generations when the disk does not continue the sink's position. b.mu is held, and no
+// link runs.
+func (b *Bridge) dropIfWantedLocked() error {
 	if !b.dropWanted {
 		return nil
 	}

@@ -88,7 +88,7 @@ func (f *streamFeed) next(ctx context.Context) (backlog.Item, error) {
 	}
 	// Sealing wakes the wait. What was logged before is delivered first: the seal is looked at only when the cursor,
 	// asked after the seal, has nothing.
-	sealed := f.g.seals.Err() != nil
+	sealed := f.g.isSealed()
 	if sealed && !f.cursor.Ready() {
 		return backlog.Item{}, errSealed
 	}

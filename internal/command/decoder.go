@@ -44,7 +44,7 @@ type Decoder struct {
 	ev    event.Event
 	parts [][]byte // arguments made here: n of them at most in a command that is not cut
 	nums  [20]byte // digits of an argument made here
-	words struct{ pxat, absttl []byte }
+	words struct{ pxat, exat, keepttl, absttl []byte }
 	fit   fitting
 	names interned // in upper case
 	types interned // of modules
@@ -67,10 +67,11 @@ func New(set Settings, start Start) *Decoder {
 	d := &Decoder{
 		set: set, enc: event.NewEncoder(set.Settings), keep: set.Keep,
 		gen: start.Gen, replid: start.ReplID, db: start.DB, end: start.Offset, fed: start.Offset,
-		unitStart: start.Offset, unitDB: start.DB, skip: start.Skip,
+		unitStart: start.Offset, unitDB: start.DB, skip: start.Skip, at: start.Skip,
 		bigSize: bigSize(set.Settings),
 	}
-	d.words.pxat, d.words.absttl = []byte("PXAT"), []byte("ABSTTL")
+	d.words.pxat, d.words.exat = []byte("PXAT"), []byte("EXAT")
+	d.words.keepttl, d.words.absttl = []byte("KEEPTTL"), []byte("ABSTTL")
 	d.cut.scan = resp.NewScanner(resp.Limits{})
 	return d
 }
@@ -80,7 +81,7 @@ func New(set Settings, start Start) *Decoder {
 func (d *Decoder) SetReplID(replid string) { d.replid = replid }
 
 // Position is where a reader would continue. During [Handler.Event] that is right behind the event handed out: inside
-// its unit, as a count. Otherwise it is the end of the last whole unit.
+// its unit, as a count. Otherwise it is the end of the last whole unit, and before the first event it is the start.
 func (d *Decoder) Position() change.Position {
 	return change.Position{Gen: d.gen, Offset: d.unitStart, DB: d.unitDB, ReplID: d.replid, Count: d.at}
 }

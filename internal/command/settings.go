@@ -27,8 +27,8 @@ type Settings struct {
 	MaxCommand int
 
 	// Keep is the filter: false drops an event. Nil keeps all. It is called once for each event that is not stored
-	// already, in order, before the event is handed out; Txn and, of events inside a MULTI block, nothing else is
-	// missing then. The event is borrowed for the call.
+	// already, in order, and may be called long before the event is handed out: when its block is counted. Txn is not
+	// set then. The event is borrowed for the call. What Keep says must depend on the event only.
 	Keep func(*event.Event) bool
 }
 

@@ -169,8 +169,9 @@ func TestRows(t *testing.T) {
 			`"op":"u","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","PXAT","5"],"expire_at_ms":5 0/2`,
 			`"op":"u","db":0,"key":"b","type":"string",` + value + `"cmd":"SET","args":["2","PXAT","5"],"expire_at_ms":5 1/2`,
 		}},
-		{"MSETEX 1 a 1 EXAT 5 NX", []string{`"op":"c","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","EXAT","5"],"expire_at_ms":5000` + one}},
-		{"MSETEX 1 a 1 XX KEEPTTL", []string{`"op":"u","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","KEEPTTL"]` + one}},
+		{"MSETEX 1 a 1 exat 5 NX", []string{`"op":"c","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","EXAT","5"],"expire_at_ms":5000` + one}},
+		{"MSETEX 1 a 1 EX 5", []string{`"op":"u","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","PXAT","1795311163000"],"expire_at_ms":1795311163000` + one}},
+		{"MSETEX 1 a 1 XX keepttl", []string{`"op":"u","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1","KEEPTTL"]` + one}},
 		{"MSETEX 1 a 1", []string{`"op":"u","db":0,"key":"a","type":"string",` + value + `"cmd":"SET","args":["1"],` + never + one}},
 		{"RENAME a b", []string{
 			`"op":"d","db":0,"key":"a",` + gone + `"cmd":"RENAME","args":["a","b"],"keys":["a","b"] 0/2`,

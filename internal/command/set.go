@@ -56,18 +56,6 @@ func (d *Decoder) setOptions(argv [][]byte, from int) (o setOptions, ok bool) {
 	return o, true
 }
 
-// deadline is the Unix ms that a number of the stream means: units of unit ms after base.
-func deadline(text []byte, unit, base int64) (ms int64, ok bool) {
-	n, ok := number(text)
-	if !ok {
-		return 0, false
-	}
-	if ms, ok = times(n, unit); !ok {
-		return 0, false
-	}
-	return plus(ms, base)
-}
-
 // setString makes the event of SET. EX and PX, which Redis 6.2 and older send, become PXAT by the time of arrival.
 func (d *Decoder) setString(r *row, argv [][]byte) (fits bool, err error) {
 	o := setOptions{deadline: -1}
@@ -120,11 +108,13 @@ func (d *Decoder) countedPairs(r *row, argv [][]byte) (fits bool, err error) {
 		switch {
 		case o.last == 0:
 		case o.keep:
-			d.parts = append(d.parts, argv[o.last])
+			d.parts = append(d.parts, d.words.keepttl)
 		case o.relative > 0:
 			d.parts = append(d.parts, d.words.pxat, d.digits(o.deadline))
+		case isWord(argv[o.last], "EXAT"):
+			d.parts = append(d.parts, d.words.exat, argv[o.last+1])
 		default:
-			d.parts = append(d.parts, argv[o.last], argv[o.last+1])
+			d.parts = append(d.parts, d.words.pxat, argv[o.last+1])
 		}
 		e.Key, e.IsKey, e.Args = argv[i], true, d.parts
 		e.ExpireAtMs, e.HasExpire = o.expiry()
@@ -151,30 +141,4 @@ func (d *Decoder) setEx(r *row, argv [][]byte) (fits bool, err error) {
 	e.Key, e.IsKey, e.Args = argv[1], true, d.parts
 	e.ExpireAtMs, e.HasExpire = at, true
 	return true, d.put(e, r.cut)
-}
-
-// expire makes the event of the EXPIRE family; the relative forms become PEXPIREAT.
-func (d *Decoder) expire(r *row, argv [][]byte) (fits bool, err error) {
-	var unit, base int64 = 1, 0
-	if r.expiry == expiryRelS || r.expiry == expiryAtS {
-		unit = 1000
-	}
-	relative := r.expiry == expiryRelS || r.expiry == expiryRelMs
-	if relative {
-		base = d.now
-	}
-	at, ok := deadline(argv[2], unit, base)
-	if !ok {
-		return false, nil
-	}
-	d.expect(1)
-	e := d.start(r, r.name)
-	e.Key, e.IsKey, e.Args = argv[1], true, argv[2:]
-	if relative {
-		e.Cmd = "PEXPIREAT"
-		d.parts = append(append(d.parts[:0], d.digits(at)), argv[3:]...)
-		e.Args = d.parts
-	}
-	e.ExpireAtMs, e.HasExpire = at, true
-	return true, d.put(e, cutNone)
 }

@@ -146,17 +146,18 @@ type On struct {
 	HistoryLoss string `env:"HISTORY_LOSS" envDefault:"resync" oneof:"resync|fail" desc:"The source no longer has the bytes after the position. resync: take a new snapshot. fail: end with exit code 3."`
 	SinkLoss    string `env:"SINK_LOSS" envDefault:"fail" oneof:"fail|resync" desc:"The sink has lost events that it had confirmed, and they cannot be sent again. fail: end with exit code 3. resync: take a new snapshot."`
 	BacklogFull string `env:"BACKLOG_FULL" envDefault:"block" oneof:"block|resync" desc:"The backlog is full. block: drop the link, keep everything, reconnect at 80 %. resync: wait for the sink, publish the backlog to its end, then ask the source from there."`
-	Unknown     string `env:"UNKNOWN" envDefault:"publish" oneof:"publish|fail" desc:"A command that is not known. publish: as a message of kind unknown. fail: end with exit code 3."`
+	Unknown     string `env:"UNKNOWN" envDefault:"emit" oneof:"emit|skip|fail" desc:"A command that is not known. emit: publish it as a message of kind unknown. skip: count it and go on. fail: end with exit code 3."`
 	Oversize    string `env:"OVERSIZE" envDefault:"omit" oneof:"omit|fail" desc:"An event that is too large and cannot be cut. omit: publish it without its content, with size and SHA-256. fail: end with exit code 3."`
 }
 
 // Values of the policies in [On].
 const (
-	PolicyFail    = "fail"
-	PolicyResync  = "resync"
-	PolicyBlock   = "block"
-	PolicyPublish = "publish"
-	PolicyOmit    = "omit"
+	PolicyFail   = "fail"
+	PolicyResync = "resync"
+	PolicyBlock  = "block"
+	PolicyEmit   = "emit"
+	PolicySkip   = "skip"
+	PolicyOmit   = "omit"
 )
 
 // Event is the form of events.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -85,8 +84,8 @@ func (c Config) validate() error {
 	if !regexp.MustCompile(`^[a-z0-9_-]{1,48}$`).MatchString(c.Source) {
 		problem("source name %q: use 1 to 48 of a-z, 0-9, _ and -", c.Source)
 	}
-	if strings.ContainsAny(c.Stream, " .*>/\\\t\r\n") {
-		problem("stream name %q: leave out spaces, dots, stars, > and slashes", c.Stream)
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`).MatchString(c.Stream) { // it is a key in the bucket too
+		problem("stream name %q: use letters, digits, _ and -", c.Stream)
 	}
 	logins := 0
 	for _, set := range []bool{c.CredsFile != "", c.NKeySeed != "", c.Username != "" || c.Password != "", c.Token != ""} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -210,6 +211,27 @@ func TestForeignPositionFile(t *testing.T) {
 		s := stdout.New(stdout.Config{Writer: newOutput(t), PositionFile: path})
 		if _, err := s.Open(t.Context()); !errors.Is(err, sinks.ErrConfig) {
 			t.Errorf("Open with position file %q gave %v, want ErrConfig", text, err)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "position")
+	for _, cfg := range []stdout.Config{{Writer: newOutput(t), PositionFile: path}, {Writer: newOutput(t)}} {
+		s := stdout.New(cfg)
+		if _, err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		write(t, s, "one")
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		line, err := s.Describe(t.Context())
+		if err != nil || !strings.Contains(line, pos(1).String()) || !strings.Contains(line, cfg.PositionFile) {
+			t.Errorf("Describe() = %q, %v", line, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestConfirmsAfterTheInterval(t *testing.T) {
 		if got := s.Confirmed(); !got.IsZero() {
 			t.Errorf("Confirmed() is %v before the position is stored", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if got := s.Confirmed(); got != at(2) {
 			t.Errorf("Confirmed() is %v after the interval, want %v", got, at(2))

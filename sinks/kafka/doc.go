@@ -23,7 +23,9 @@
 // repeat nor reorder. When all events before a position are acknowledged, the position is stored as a progress record, at
 // most every CommitInterval and at Flush; that is what Confirmed and, after a restart, Open return. A crash repeats the
 // events between the last progress record and the crash, with the same ids. The first error of any record fails the sink
-// until Open, which starts from the stored position; so does an acknowledgement that is late by DeliveryTimeout.
+// until Open, which starts from the stored position; so does an acknowledgement that is late by DeliveryTimeout. A request
+// that was on its way when the sink failed may still be stored after Open: such a repeat can stand behind newer events, so
+// a consumer drops repeats by id and not by comparing with its newest.
 //
 // # The progress record
 //

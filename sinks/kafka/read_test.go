@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"keyfeed/sinks/kafka"
 )
 
@@ -67,5 +69,34 @@ func TestRead(t *testing.T) {
 	cancel(boom)
 	if err := <-done; !errors.Is(err, boom) {
 		t.Errorf("Read ended with %v, want the cause of its context", err)
+	}
+}
+
+// TestReadIsCommitted reads topics whose ends are markers of transactions, and records that were taken back.
+func TestReadIsCommitted(t *testing.T) {
+	cfg := config("redis", cluster(t).ListenAddrs()...)
+	createTopic(t, cfg, "keyfeed.redis", 1, nil)
+	txn := client(t, cfg, kgo.TransactionalID("keyfeed-redis"))
+	put := func(value string, end kgo.TransactionEndTry) {
+		t.Helper()
+		if err := txn.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := txn.ProduceSync(within(t), &kgo.Record{Topic: "keyfeed.redis", Value: []byte(value)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := txn.EndTransaction(within(t), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a", kgo.TryCommit)
+	put("b", kgo.TryAbort)
+	put("c", kgo.TryCommit)
+	if got := counts(records(t, cfg, kafka.ReadOptions{})); got["a"] != 1 || got["c"] != 1 || len(got) != 2 {
+		t.Errorf("read %v, want a and c", got)
+	}
+	put("d", kgo.TryAbort)
+	if got := counts(records(t, cfg, kafka.ReadOptions{})); got["a"] != 1 || got["c"] != 1 || len(got) != 2 {
+		t.Errorf("with an aborted end, read %v, want a and c", got)
 	}
 }

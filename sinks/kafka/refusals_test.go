@@ -137,6 +137,27 @@ func TestLoss(t *testing.T) {
 			if !errors.Is(err, kafka.ErrLost) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want ErrLost that says %q", err, tt.says)
 			}
+
+			// What KEYFEED_ON_SINK_LOSS=resync does.
+			again := newSink(t, cfg)
+			t.Cleanup(func() { _ = again.Close() })
+			if err := again.Forget(within(t)); err != nil {
+				t.Fatalf("Forget: %v", err)
+			}
+			if pos, err := again.Open(within(t)); err != nil || !pos.IsZero() {
+				t.Fatalf("after Forget, Open gave %v, %v", pos, err)
+			}
+			mustWrite(t, again, events(0, 10))
+			mustFlush(t, again)
+			if err := again.Forget(within(t)); err != nil {
+				t.Fatalf("Forget of an open sink: %v", err)
+			}
+			if err := again.Write(within(t), events(10, 20)); err == nil {
+				t.Error("Write after Forget gave no error")
+			}
+			if pos, err := again.Open(within(t)); err != nil || !pos.IsZero() {
+				t.Errorf("after Forget, Open gave %v, %v", pos, err)
+			}
 		})
 	}
 }

@@ -16,8 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// defaultMaxMessage is the broker's default of max.message.bytes, for brokers that do not tell.
-const defaultMaxMessage = 1048588
+const (
+	// defaultMaxMessage is the broker's default of max.message.bytes, for brokers that do not tell.
+	defaultMaxMessage = 1048588
+	// defaultBatchBytes bounds the batches of the progress topic: some less than that, as producers have it by default.
+	defaultBatchBytes = 1_000_012
+)
 
 // topic is one topic of events, as it was when the sink found it.
 type topic struct {
@@ -64,7 +68,7 @@ func (ts *topics) batchBytes(name string) int32 {
 	if t := ts.known(name); t != nil {
 		return t.maxMessage
 	}
-	return 1_000_012 // the client asks for the progress topic, and once for no topic to check its settings
+	return defaultBatchBytes // the client asks for the progress topic, and once for no topic to check its settings
 }
 
 // get returns the topic for the events of a database, and finds or creates it the first time.

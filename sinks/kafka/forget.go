@@ -1,0 +1,45 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"keyfeed/sinks"
+)
+
+// Forget takes back the progress of the source, so that the next Open finds no position: for an operator, and for
+// KEYFEED_ON_SINK_LOSS=resync after an Open that gave [ErrLost]. The events stay. It ends what the sink has in flight;
+// Open starts it anew. It is for the pump's goroutine.
+func (s *Sink) Forget(ctx context.Context) error {
+	if s.closed {
+		return sinks.ErrClosed
+	}
+	if s.session != nil {
+		s.session.end(ctx, drainTimeout)
+		s.session = nil
+	}
+	if err := s.forget(ctx); err != nil {
+		return fmt.Errorf("forgetting the position in Kafka: %w", classify(err, s.cfg.CreateTopics))
+	}
+	return nil
+}
+
+func (s *Sink) forget(ctx context.Context) error {
+	opts, err := producerOptions(s.cfg, func(string) int32 { return defaultBatchBytes })
+	if err != nil {
+		return err
+	}
+	cl, err := newClient(s.cfg, opts...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if err := newTopics(s.cfg, kadm.NewClient(cl), s.names).addProgress(ctx); err != nil {
+		return err
+	}
+	tombstone := &kgo.Record{Topic: s.cfg.ProgressTopic, Key: []byte(s.cfg.Source)}
+	return cl.ProduceSync(ctx, tombstone).FirstErr()
+}

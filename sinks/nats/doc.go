@@ -14,8 +14,8 @@
 // subject prefix._ctl.<kind>, and are stored once, in order with all others.
 //
 // With {hash:N} a server remembers N subjects per database, and a consumer can take a share of the keys. With {key} it
-// can filter by key (keyfeed.redis.0.user.*.profile), and the server remembers a subject per key: measured at 195 MB for
-// a million keys. The key is split at ':' into tokens; bytes outside [A-Za-z0-9_=/~-] become %XX, an empty token %. A
+// can filter by key (keyfeed.redis.0.user.*.profile), and the server keeps every key that ever was in memory, as a subject.
+// The key is split at ':' into tokens; bytes outside [A-Za-z0-9_=/~-] become %XX, an empty token %. A
 // subject beyond 512 bytes keeps the whole tokens up to 477 bytes and ends in .%~ and the first 32 hex digits of the
 // key's SHA-256. The event always holds the whole key.
 //

@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
+
+	"keyfeed/internal/resp"
 )
 
 // Steps of the handshake, as HandshakeError names them.
@@ -45,9 +48,37 @@ func (c Config) dial(ctx context.Context) (net.Conn, error) {
 	secure := tls.Client(conn, conf)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, tlsError(err)
+		e := tlsError(err)
+		if e.Kind == KindTransient && !errors.Is(err, context.Canceled) && c.speaksPlain(ctx) {
+			e.Kind, e.Hint = KindOperator, plainPortHint
+		}
+		return nil, e
 	}
 	return secure, nil
+}
+
+// speaksPlain reports whether the port answers a PING without TLS. A plain Redis does not answer a TLS greeting: it waits
+// for the end of a line, which it does not find behind the greeting's zero bytes. So silence needs a second look.
+func (c Config) speaksPlain(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, c.Network, c.Address)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false
+	}
+	if _, err := conn.Write(resp.AppendCommand(nil, "PING")); err != nil {
+		return false
+	}
+	first := make([]byte, 1)
+	if _, err := conn.Read(first); err != nil {
+		return false
+	}
+	return first[0] == '+' || first[0] == '-'
 }
 
 // dialError adds what a failed connect most likely means. All heal by waiting but a socket that we may not open.
@@ -69,24 +100,30 @@ func dialError(err error) error {
 
 // tlsError adds what a failed TLS handshake means. A server that speaks no TLS, and a certificate that does not fit, stay
 // so; a connection that just ends may be a server that restarts.
-func tlsError(err error) error {
+func tlsError(err error) *HandshakeError {
 	e := &HandshakeError{Step: stepTLS, Err: err}
 	var (
 		record tls.RecordHeaderError
 		cert   *tls.CertificateVerificationError
-		alert  tls.AlertError
 	)
 	switch {
 	case errors.As(err, &record):
-		e.Kind, e.Hint = KindOperator, "the port does not speak TLS: use redis:// or the server's tls-port"
+		e.Kind, e.Hint = KindOperator, plainPortHint
 	case errors.As(err, &cert):
 		e.Kind, e.Hint = KindOperator, "the server's certificate is not trusted: set KEYFEED_SOURCE_TLS_CA_FILE, and use a host name that the certificate holds"
-	case errors.As(err, &alert):
+	case isAlert(err):
 		e.Kind, e.Hint = KindOperator, clientCertHint
-	default:
-		e.Hint = "if the port does not speak TLS, use redis://"
 	}
 	return e
 }
+
+// isAlert reports whether err is what the peer's TLS said before it hung up. crypto/tls has no exported type for it
+// outside QUIC, but its own operation.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
+}
+
+const plainPortHint = "the port does not speak TLS: use redis:// or the server's tls-port"
 
 const clientCertHint = "the server refused our side of TLS: if tls-auth-clients is on, set KEYFEED_SOURCE_TLS_CERT_FILE and KEYFEED_SOURCE_TLS_KEY_FILE"

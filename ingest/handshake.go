@@ -1,13 +1,13 @@
 package ingest
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,9 +62,15 @@ func (g *greeting) open() (ServerInfo, error) {
 		if err != nil {
 			return info, err
 		}
-		if r.kind == '$' {
+		switch {
+		case r.kind == '$':
 			info.parseInfo(r.text)
+		case r.isError() && (strings.HasPrefix(r.text, "NOAUTH") || strings.HasPrefix(r.text, "ERR operation not permitted")):
+			return info, g.refusal(stepInfo, r)
 		}
+	}
+	if info.Mode == "sentinel" {
+		return info, &HandshakeError{Step: stepInfo, Kind: KindOperator, Hint: "this is a Sentinel: give the address of a server that it watches"}
 	}
 	return info, nil
 }
@@ -124,8 +130,12 @@ func (g *greeting) ask(step string, args ...string) (reply, error) {
 	}
 	if err := g.link.write(resp.AppendCommand(nil, args...), g.cfg.WriteTimeout); err != nil {
 		// A server that refuses us says why and closes, maybe before our command: what it said is worth more.
-		if r, rerr := readReply(g.link); rerr == nil && r.isError() {
+		r, rerr := readReply(g.link)
+		switch {
+		case rerr == nil && r.isError():
 			return r, nil
+		case isAlert(rerr):
+			err = rerr
 		}
 		return reply{}, g.lost(step, err)
 	}
@@ -152,7 +162,6 @@ func refusesConnection(text string) bool {
 // lost makes an error of a connection that gave no reply, with what that means when it was the first.
 func (g *greeting) lost(step string, err error) error {
 	e := &HandshakeError{Step: step, Err: err}
-	var alert tls.AlertError
 	var ne net.Error
 	switch {
 	case errors.Is(err, errNotRESP), errors.Is(err, errLineTooLong):
@@ -165,17 +174,29 @@ func (g *greeting) lost(step string, err error) error {
 				e.Reply = strconv.QuoteToASCII(string(p[:min(len(p), 40)]))
 			}
 		}
-	case errors.As(err, &alert):
-		e.Kind, e.Hint = KindOperator, clientCertHint // TLS 1.3 tells it with the first read
+	case isAlert(err): // TLS 1.3 tells it with the first read
+		e.Kind, e.Hint = KindOperator, clientCertHint
+	case step == stepPSYNC || step == stepTransfer:
+		e.Hint = cutHint(err)
 	case g.said:
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		// Also what a server does that is going down: so not final.
 		e.Hint = "the server closed the connection at the first command"
 		if g.cfg.TLS == nil {
 			e.Hint += ": if the port speaks TLS, use rediss://"
+		} else {
+			e.Hint += ": " + clientCertHint
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
 		e.Hint = "the server accepts connections and says nothing: is it a Redis, and is it not stopped?"
 	}
 	return e
+}
+
+// cutHint tells why a source closes while a snapshot is made or sent: it says so in its own log only.
+func cutHint(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		return "the source closed the link; its log tells why: no memory or disk for the snapshot, or client-output-buffer-limit replica exceeded"
+	}
+	return ""
 }

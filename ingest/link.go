@@ -89,6 +89,9 @@ func (l *link) line() ([]byte, error) {
 	seen := 0
 	for {
 		if i := bytes.IndexByte(l.buf[l.r+seen:l.w], '\n'); i >= 0 {
+			if seen+i > lineLimit {
+				return nil, errLineTooLong
+			}
 			p := l.buf[l.r : l.r+seen+i]
 			l.r += seen + i + 1
 			return bytes.TrimSuffix(p, []byte("\r")), nil

@@ -58,9 +58,6 @@ func Probe(ctx context.Context, cfg Config) (Report, error) {
 		return report, err
 	}
 	if r.isError() {
-		if err := g.refusal(stepInfo, r); strings.HasPrefix(r.text, "NOAUTH") {
-			return report, err
-		}
 		report.Advice = append(report.Advice, "INFO is not permitted, so what the source holds is not known: ACL SETUSER "+cfg.user()+" +info")
 	}
 	report.Server.parseInfo(r.text)
@@ -152,10 +149,7 @@ func (p *Report) advise(cfg *Config) {
 		add("PSYNC or REPLCONF is refused: " + hint + "; or the server does not offer replication")
 	}
 	s := &p.Server
-	switch {
-	case s.Mode == "sentinel":
-		add("this is a Sentinel: give the address of a server that it watches")
-	case s.Role == "slave" && !s.MasterLinkUp:
+	if s.Role == "slave" && !s.MasterLinkUp {
 		add("this is a replica whose link to its master is down: no snapshot can be taken until it is up")
 	}
 	if s.BacklogSize > 0 && s.BacklogSize < 16<<20 {

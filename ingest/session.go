@@ -28,6 +28,9 @@ func (s *session) run(ctx context.Context, group *errgroup.Group, resume Resume)
 		return err
 	}
 	r.status.update(func(st *Status) { st.Server = info })
+	if info.Kind == "" {
+		r.log.Info("INFO is not permitted: what to expect of the source is not known", "remedy", "ACL SETUSER "+r.cfg.user()+" +info")
+	}
 	if in, ok := r.store.(Inspector); ok {
 		if resume, err = in.Inspect(ctx, info, resume); err != nil {
 			return fromStore("judging the source", err)

@@ -14,7 +14,7 @@ func receive(l *link, spool Spool, size int64, mark []byte, got *atomic.Int64) e
 	for left := size; left > 0; {
 		if l.r == l.w {
 			if err := l.fill(); err != nil {
-				return fmt.Errorf("receiving the payload, %d of %d bytes: %w", size-left, size, err)
+				return cutTransfer(fmt.Errorf("received %d of %d bytes: %w", size-left, size, err))
 			}
 		}
 		n := int(min(int64(l.w-l.r), left))
@@ -47,7 +47,7 @@ func receiveMarked(l *link, spool Spool, mark []byte, got *atomic.Int64) error {
 			l.r, l.w = 0, l.w-l.r
 		}
 		if err := l.fill(); err != nil {
-			return fmt.Errorf("receiving the payload, %d bytes so far: %w", got.Load(), err)
+			return cutTransfer(fmt.Errorf("received %d bytes: %w", got.Load(), err))
 		}
 	}
 }
@@ -62,4 +62,8 @@ func put(l *link, spool Spool, n int, got *atomic.Int64) error {
 	l.r += n
 	got.Add(int64(n))
 	return nil
+}
+
+func cutTransfer(err error) error {
+	return &HandshakeError{Step: stepTransfer, Err: err, Hint: cutHint(err)}
 }

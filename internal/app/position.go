@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"strings"
 
 	"keyfeed/internal/change"
 	"keyfeed/internal/config"
@@ -15,6 +18,9 @@ import (
 // Look opens the sink of a configuration without making a stream or topic, reads its position, and describes it. The
 // error wraps sinks.ErrConfig when there is no such stream or topic yet.
 func Look(ctx context.Context, cfg config.Config, log *slog.Logger) (pos change.Position, about string, err error) {
+	if cfg.Sink == config.SinkStdout || cfg.Sink == config.SinkDiscard {
+		return lookLocal(&cfg)
+	}
 	cfg.NATS.CreateStream, cfg.Kafka.CreateTopics = false, false
 	s, err := NewSink(&cfg, io.Discard, log)
 	if err != nil {
@@ -30,4 +36,23 @@ func Look(ctx context.Context, cfg config.Config, log *slog.Logger) (pos change.
 		}
 	}
 	return pos, about, nil
+}
+
+// lookLocal reads the position file of a sink without a broker: opening such a sink writes to it.
+func lookLocal(cfg *config.Config) (pos change.Position, about string, err error) {
+	name := positionFile(cfg)
+	raw, err := os.ReadFile(name)
+	switch {
+	case name == "":
+		return pos, cfg.Sink + ", position in memory", nil
+	case errors.Is(err, fs.ErrNotExist):
+		return pos, fmt.Sprintf("%s, position in %s: nothing was published yet", cfg.Sink, name), nil
+	case err != nil:
+		return pos, "", fmt.Errorf("reading the position: %w", err)
+	}
+	pos, err = change.ParsePosition(strings.TrimSuffix(string(raw), "\n"))
+	if err != nil {
+		return pos, "", fmt.Errorf("%w: reading %s: %w", sinks.ErrConfig, name, err)
+	}
+	return pos, fmt.Sprintf("%s, position in %s", cfg.Sink, name), nil
 }

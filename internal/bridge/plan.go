@@ -84,7 +84,7 @@ func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 		if i+1 < len(b.gens) && !pos.InUnit() && g.inLog(pos) == g.log.Tail().Unit {
 			return b.snapshotLocked(newest, pos) // the old log is exhausted
 		}
-		if b.cfg.SnapshotMode == SnapshotInitialOnly {
+		if b.cfg.SnapshotMode == SnapshotInitialOnly && b.forceFull == "" {
 			return nil, io.EOF
 		}
 		return b.streamLocked(g, pos)

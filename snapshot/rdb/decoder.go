@@ -14,7 +14,7 @@ import (
 // Config bounds what a Decoder holds. Zero fields take the defaults.
 type Config struct {
 	// MaxElement is how many bytes of one element, field, key or stream entry are held; larger ones are delivered as
-	// Oversize. Default 1 MiB.
+	// Oversize. Default 1 MiB; less than 64 counts as 64, so that ids and numbers that are stored as text fit.
 	MaxElement int
 	// Piece is the size of the pieces of a string, in bytes. Default 64 KiB.
 	Piece int
@@ -27,6 +27,7 @@ type Config struct {
 
 const (
 	defaultMaxElement  = 1 << 20
+	minMaxElement      = 64
 	defaultPiece       = 64 << 10
 	defaultPendingHeld = 1 << 18
 	minBuffer          = 4 << 10
@@ -50,11 +51,13 @@ type Decoder struct {
 
 	keyBuf []byte
 	slots  [2]slot
-	over   digest   // of an element that is too large to hold
-	before []byte   // the string of the element at hand that was read before the one being read
-	module struct { // the name of the last module, so that it is made once
-		id   uint64
+	over   digest // of an element that is too large to hold
+	before []byte // the string of the element at hand that was read before the one being read
+	module struct {
+		id   uint64 // of the last module, and its name, so that it is made once
 		name string
+		sum  hash.Hash64 // of the payload at hand
+		ends [8]byte     // what the payload has before and behind the value
 	}
 
 	packed input // the packed value being walked: a view, or a reader of a part
@@ -78,6 +81,7 @@ func NewDecoder(r io.Reader, cfg Config) *Decoder {
 	if cfg.MaxElement <= 0 {
 		cfg.MaxElement = defaultMaxElement
 	}
+	cfg.MaxElement = max(cfg.MaxElement, minMaxElement)
 	if cfg.Piece <= 0 {
 		cfg.Piece = defaultPiece
 	}
@@ -298,7 +302,7 @@ func (d *Decoder) keyValue(code byte) error {
 	if !ok {
 		return d.unknownType(code)
 	}
-	d.key.DB, d.key.Type, d.key.Encoding, d.begun = d.db, t, code, false
+	d.key.DB, d.key.Type, d.key.Encoding, d.key.Module, d.begun = d.db, t, code, "", false
 	name, err := d.string(&d.main, &d.slots[0])
 	if err != nil {
 		return err

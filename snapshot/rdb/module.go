@@ -21,9 +21,14 @@ const (
 func (d *Decoder) moduleValue() error {
 	d.main.settle()
 	d.tap.reset(d.cfg.MaxElement)
-	sum := crc64jones.New()
-	d.tap.sum = sum
-	d.tap.write([]byte{typeModule2})
+	if d.module.sum == nil {
+		d.module.sum = crc64jones.New()
+	}
+	d.module.sum.Reset()
+	d.tap.sum = d.module.sum
+	ends := &d.module.ends
+	ends[0] = typeModule2
+	d.tap.write(ends[:1])
 	d.main.tap = &d.tap
 	err := d.moduleBody()
 	d.main.settle()
@@ -31,12 +36,11 @@ func (d *Decoder) moduleValue() error {
 	if err != nil {
 		return err
 	}
-	var tail [10]byte
-	binary.LittleEndian.PutUint16(tail[:], uint16(d.version))
-	d.tap.write(tail[:2])
-	binary.LittleEndian.PutUint64(tail[2:], sum.Sum64())
+	binary.LittleEndian.PutUint16(ends[:], uint16(d.version))
+	d.tap.write(ends[:2])
+	binary.LittleEndian.PutUint64(ends[:], d.module.sum.Sum64())
 	d.tap.sum = nil
-	d.tap.write(tail[2:])
+	d.tap.write(ends[:])
 	if err := d.begin(); err != nil {
 		return err
 	}

@@ -75,9 +75,9 @@ type Key struct {
 	Name       []byte
 	Oversize   *Oversize // set in place of Name when that is above Config.MaxElement
 	Type       Type
-	Encoding   byte // the value type code in the file
-	Module     string
-	ExpireAtMs int64 // deadline in Unix ms, exact to 64 bits; valid when HasExpire
+	Encoding   byte   // the value type code in the file
+	Module     string // name of the module type; empty for other types
+	ExpireAtMs int64  // deadline in Unix ms, exact to 64 bits; valid when HasExpire
 	HasExpire  bool
 }
 

@@ -115,7 +115,7 @@ func (p *Pump) closeSink() error {
 func (p *Pump) session(ctx context.Context, opened func()) error {
 	pos, err := p.open(ctx)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // stopped before the sink was open: nothing is in flight
+		return nil // stopped before the sink was open: nothing is in flight
 	}
 	if err != nil {
 		return &sinkError{fmt.Errorf("opening: %w", err)}
@@ -132,7 +132,9 @@ func (p *Pump) session(ctx context.Context, opened func()) error {
 		p.watch(sctx, cancel)
 	}()
 
-	w := &writer{ctx: sctx, sink: p.sink, cfg: &p.cfg, shared: &p.shared, pool: p.pool}
+	dctx, release := grace(ctx, p.cfg.FlushTimeout)
+	defer release()
+	w := &writer{ctx: dctx, sink: p.sink, cfg: &p.cfg, shared: &p.shared, pool: p.pool}
 	if l, ok := p.sink.(sinks.Limiter); ok {
 		w.max = l.MaxRecord()
 	}
@@ -144,7 +146,7 @@ func (p *Pump) session(ctx context.Context, opened func()) error {
 	cancel(nil)
 	<-watched
 	if ctx.Err() != nil || err == nil {
-		return p.drain(ctx, w) // a stop, or the end of everything: what is in flight is still delivered
+		return p.drain(dctx, w) // a stop, or the end of everything: what is in flight is still delivered
 	}
 	return err
 }
@@ -201,11 +203,8 @@ func (p *Pump) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// drain delivers what the writer and the sink still hold.
+// drain delivers what the writer and the sink still hold, until ctx ends.
 func (p *Pump) drain(ctx context.Context, w *writer) error {
-	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.FlushTimeout)
-	defer cancel()
-	w.ctx = fctx
 	if w.enc != nil && w.queued.Compare(w.passed) < 0 && !w.queued.InUnit() && !w.passed.InSnapshot() {
 		if err := w.heartbeat(); err != nil {
 			return err
@@ -214,7 +213,7 @@ func (p *Pump) drain(ctx context.Context, w *writer) error {
 	if err := w.send(); err != nil {
 		return fmt.Errorf("delivering the last batch: %w", err)
 	}
-	if err := p.sink.Flush(fctx); err != nil {
+	if err := p.sink.Flush(ctx); err != nil {
 		return fmt.Errorf("waiting for the last confirmations: %w", err)
 	}
 	p.planner.Confirmed(p.sink.Confirmed())

@@ -320,3 +320,47 @@ func TestARecordTooLargeIsAnError(t *testing.T) {
 type limited struct{ *sink }
 
 func (*limited) MaxRecord() int { return 10 }
+
+// slowSink takes each batch only after a while, and fails when its context ends, as real windows do.
+type slowSink struct {
+	*sink
+	delay time.Duration
+}
+
+func (s *slowSink) Write(ctx context.Context, b *change.Batch) error {
+	select {
+	case <-time.After(s.delay):
+		return s.sink.Write(ctx, b)
+	case <-ctx.Done():
+		b.Release()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err = context.Cause(ctx) // a queue that misses a batch must not go on
+		return s.err
+	}
+}
+
+// TestStopWaitsForABlockedWrite: a stop that meets a full window delivers the batch, within the grace.
+func TestStopWaitsForABlockedWrite(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		delay time.Duration
+		want  int // events stored
+	}{{"in time", 10 * time.Second, 1}, {"too slow", time.Minute, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &model{units: []unit{{events: 1, hidden: []bool{false}}}, more: make(chan struct{})}
+				s := &slowSink{newSink(), tt.delay}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- pump.New(s, m, pump.Config{FlushTimeout: 25 * time.Second}).Run(ctx) }()
+				time.Sleep(time.Second)
+				cancel()
+				err := <-done
+				if n := len(s.stored); n != tt.want || (err == nil) != (tt.want == 1) {
+					t.Errorf("%d events stored, error %v", n, err)
+				}
+			})
+		})
+	}
+}

@@ -350,7 +350,7 @@ func TestStoreErrors(t *testing.T) {
 	full := errors.Join(ErrRetry, errors.New("the log is full"))
 	for name, breakIt := range map[string]func(m *memory, err error){
 		"Resume": func(m *memory, err error) {
-			m.onResume = func(_ context.Context, n int) (*Resume, error) { return nil, err }
+			m.onResume = func(context.Context, int) (*Resume, error) { return nil, err }
 		},
 		"Commit": func(m *memory, err error) { m.onCommit = func(context.Context) error { return err } },
 		"Append": func(m *memory, err error) { m.onAppend = func(change.Chunk) error { return err } },

@@ -126,6 +126,7 @@ func barrier(t *testing.T, source *testenv.Instance) int64 {
 // verify checks the events of a sink and what can be rebuilt from them.
 func verify(t *testing.T, source *testenv.Instance, s *sink, groups counters) {
 	t.Helper()
+	defer keep(t, s.col)
 	validate(t, s.col)
 	target := rebuild(t, s.col)
 	if diffs := compare(t, source, target, groups); len(diffs) > 0 {

@@ -201,6 +201,9 @@ func about(ctx context.Context, c *redis.Client, key string) string {
 	case "stream":
 		text += fmt.Sprintf(", %d entries", c.XLen(ctx, key).Val())
 	}
+	if len(text) > 300 {
+		return text[:300] + "…"
+	}
 	return text
 }
 

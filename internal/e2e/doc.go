@@ -32,4 +32,5 @@
 //	KEYFEED_E2E=long    full form
 //	KEYFEED_E2E_SEED    seed of data and writers; printed by every run
 //	KEYFEED_E2E_BINARY  a keyfeed that is already built
+//	KEYFEED_E2E_KEEP    a directory that gets the events of a test whose comparison failed
 package e2e

@@ -169,7 +169,7 @@ func (g *generator) key(ctx context.Context, p redis.Pipeliner, i int) {
 			p.Do(ctx, "ZADD", key, g.score(), e)
 		}
 		if kind == "bigzset" {
-			p.Do(ctx, "ZADD", key, "-0", "minus zero")
+			p.Do(ctx, "ZADD", key, "-0", "minus zero", "5e-324", "smallest")
 		}
 	case "geo":
 		for j := range 1 + g.rng.IntN(10) {
@@ -282,11 +282,13 @@ func (g *generator) elements(n int) []any {
 	return out
 }
 
-// score is odd often enough. Never -0: a sorted set keeps its sign or loses it by the encoding that it happens to have, and
-// replicas need not have the same one.
+// score is odd often enough. Two scores stand in snapshots only, see key. A sorted set keeps the sign of -0 or loses it by
+// the encoding that it happens to have, and replicas need not have the same one. And after reading a number below the
+// smallest normal one, such as 5e-324, Redis 7.0 refuses a SORT by numbers that comes soon after (errno is left at
+// ERANGE), which a replica, or a rebuilt server, need not do at the same commands.
 func (g *generator) score() string {
 	odd := []string{
-		"inf", "-inf", "0", "0.1", "1e308", "-1e308", "5e-324", "3.141592653589793", "9007199254740993",
+		"inf", "-inf", "0", "0.1", "1e308", "-1e308", "3.141592653589793", "9007199254740993",
 		"1.7976931348623157e308", "100", "1e21", "123456789012345678",
 	}
 	if g.rng.IntN(3) == 0 {

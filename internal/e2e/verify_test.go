@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -79,6 +80,20 @@ func validate(t *testing.T, c *collector) {
 	if total == 0 {
 		t.Error("there was no event")
 	}
+}
+
+// keep copies what a collector has into KEYFEED_E2E_KEEP, when that is set and the test has failed.
+func keep(t *testing.T, c *collector) {
+	t.Helper()
+	dir := os.Getenv("KEYFEED_E2E_KEEP")
+	if dir == "" || !t.Failed() {
+		return
+	}
+	to := filepath.Join(dir, t.Name())
+	if err := errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(c.dir))); err != nil {
+		t.Errorf("keeping the events: %v", err)
+	}
+	t.Logf("the events are in %s", to)
 }
 
 // rebuild replays what a collector has into an empty server.

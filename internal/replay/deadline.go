@@ -15,7 +15,8 @@ func (r *Replayer) raise(ms int64) int64 {
 }
 
 // adjust rewrites the arguments of a command (without its name and, where events leave it out, without its key): it
-// raises deadlines and drops key-level conditions. It returns args itself when there is nothing to do.
+// raises deadlines and drops key-level conditions and what only a master may send. It returns args itself when there is
+// nothing to do.
 func (r *Replayer) adjust(cmd string, args [][]byte) [][]byte {
 	switch cmd {
 	case "PEXPIREAT":
@@ -32,6 +33,8 @@ func (r *Replayer) adjust(cmd string, args [][]byte) [][]byte {
 		return r.replaceDeadline(args, 0, 1000)
 	case "HSETEX":
 		return r.hsetex(args)
+	case "XADD", "XTRIM":
+		return dropLimit(args)
 	}
 	return args
 }
@@ -117,6 +120,29 @@ func (r *Replayer) hsetex(args [][]byte) [][]byte {
 		}
 	}
 	return out
+}
+
+// dropLimit leaves LIMIT n out of [NOMKSTREAM …] [MAXLEN|MINID [=|~] x [LIMIT n]] [id field value …]. The source replaces ~
+// by = and the exact result, and leaves LIMIT there, which servers take from their master and refuse from clients.
+func dropLimit(args [][]byte) [][]byte {
+	for i := 0; i < len(args); i++ {
+		switch upper(args[i]) {
+		case "NOMKSTREAM", "KEEPREF", "DELREF", "ACKED":
+		case "IDMPAUTO":
+			i++
+		case "IDMP":
+			i += 2
+		case "MAXLEN", "MINID":
+			if i++; i < len(args) && (string(args[i]) == "=" || string(args[i]) == "~") {
+				i++
+			}
+		case "LIMIT":
+			return append(append([][]byte(nil), args[:i]...), args[min(i+2, len(args)):]...)
+		default: // the id
+			return args
+		}
+	}
+	return args
 }
 
 // upper is the word in upper case; of long arguments, which are no options, the start.

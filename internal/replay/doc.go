@@ -24,7 +24,8 @@
 //
 // A key is deleted by the source's own delete event and never by the clock of the target. A deadline that is past or
 // near is therefore moved into the future, and key-level conditions (NX, XX, GT, LT, IFEQ …) are dropped: the command
-// is in the stream only because it applied. See [Options].
+// is in the stream only because it applied. See [Options]. So is LIMIT of XADD and XTRIM, which a master leaves beside the
+// exact bound it computed, and which clients may not send there.
 //
 // # Streams
 //

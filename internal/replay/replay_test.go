@@ -184,6 +184,9 @@ func TestStreamCommands(t *testing.T) {
 	// container commands
 	u(`"key":"x","type":"stream","cmd":"XGROUP CREATE","args":["g","$","MKSTREAM"]`)
 	u(`"key":"x","type":"stream","cmd":"XADD","args":["5-1","f","v"]`)
+	u(`"key":"x","type":"stream","cmd":"XADD","args":["NOMKSTREAM","MAXLEN","=","2","LIMIT","100","5-2","LIMIT","v"]`)
+	u(`"key":"x","type":"stream","cmd":"XADD","args":["5-3","f","v"]`)
+	u(`"key":"x","type":"stream","cmd":"XTRIM","args":["MINID","=","5-2","LIMIT","100"]`)
 	u(`"key":"x","type":"stream","cmd":"XGROUP CREATECONSUMER","args":["g","c"]`)
 	u(`"key":"h","type":"string","cmd":"PFADD","args":["a"]`)
 	u(`"key":"h","type":"string","cmd":"PFDEBUG TODENSE","args":[]`)
@@ -230,6 +233,7 @@ func TestStreamCommands(t *testing.T) {
 	if consumers := c.XInfoConsumers(ctx, "x", "g").Val(); len(consumers) != 1 || consumers[0].Name != "c" {
 		t.Errorf("consumers of group g: %v", consumers)
 	}
+	want(t, c, list(list("5-2", list("LIMIT", "v")), list("5-3", list("f", "v"))), "XRANGE", "x", "-", "+")
 	want(t, c, "1", "GET", "t1")
 	want(t, target.DB(5), "2", "GET", "t2")
 	want(t, target.DB(7), "6", "GET", "six")

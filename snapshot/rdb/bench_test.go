@@ -71,12 +71,12 @@ func (c *copier) take(b ...[]byte) error {
 	return nil
 }
 
-func (c *copier) Key(k *rdb.Key) error                 { return c.take(k.Name) }
-func (c *copier) Piece(b []byte) error                 { return c.take(b) }
-func (c *copier) Element(b []byte) error               { return c.take(b) }
-func (c *copier) Field(n, v []byte, _ int64) error     { return c.take(n, v) }
-func (c *copier) Member(m []byte, score float64) error { return c.take(m) }
-func (c *copier) Entry(e *rdb.Entry) error             { return c.take(e.Fields...) }
+func (c *copier) Key(k *rdb.Key) error             { return c.take(k.Name) }
+func (c *copier) Piece(b []byte) error             { return c.take(b) }
+func (c *copier) Element(b []byte) error           { return c.take(b) }
+func (c *copier) Field(n, v []byte, _ int64) error { return c.take(n, v) }
+func (c *copier) Member(m []byte, _ float64) error { return c.take(m) }
+func (c *copier) Entry(e *rdb.Entry) error         { return c.take(e.Fields...) }
 
 // cpuTime is the processor time of the process so far: other load on the machine does not count, the garbage
 // collector's work does.

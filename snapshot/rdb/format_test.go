@@ -115,10 +115,10 @@ func TestEmptyCollections(t *testing.T) {
 	b := build("REDIS0012")
 	for code, value := range map[byte]string{
 		1: "\x00", 2: "\x00", 3: "\x00", 4: "\x00", 5: "\x00", 14: "\x00", 18: "\x00", 24: "12345678\x00",
-		9: string(build("").str(zipmapOf(0)).Bytes()), 10: string(build("").str(ziplistOf()).Bytes()),
-		11: string(build("").str(intsetOf(2)).Bytes()), 12: string(build("").str(ziplistOf()).Bytes()),
-		13: string(build("").str(ziplistOf()).Bytes()), 16: string(build("").str(listpackOf()).Bytes()),
-		17: string(build("").str(listpackOf()).Bytes()), 20: string(build("").str(listpackOf()).Bytes()),
+		9: build("").str(zipmapOf(0)).String(), 10: build("").str(ziplistOf()).String(),
+		11: build("").str(intsetOf(2)).String(), 12: build("").str(ziplistOf()).String(),
+		13: build("").str(ziplistOf()).String(), 16: build("").str(listpackOf()).String(),
+		17: build("").str(listpackOf()).String(), 20: build("").str(listpackOf()).String(),
 	} {
 		b.raw(252).u64(1).key(code, fmt.Sprint(code)).WriteString(value)
 	}

@@ -53,7 +53,7 @@ func (d *Decoder) zipmap() error {
 			return err
 		}
 		if end {
-			if head < 254 && int(head) != pairs {
+			if head != 254 && int(head) != pairs {
 				return corrupt("a zipmap does not hold as many fields as its header says")
 			}
 			return exhausted(in)

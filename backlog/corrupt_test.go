@@ -21,26 +21,26 @@ const (
 
 // sample makes a log of several segments with frames of 10 bytes, one unit each, from offset 0 on; all but the last
 // segment are sealed when sync is set. It returns the paths of the segments.
-func sample(t testing.TB, fs *crashfs.FS, frames int, sync bool) []string {
-	t.Helper()
+func sample(tb testing.TB, fs *crashfs.FS, frames int, sync bool) []string {
+	tb.Helper()
 	l, err := backlog.Create(modelDir, backlog.Config{FS: fs, SegmentBytes: headerBytes + 4*frameBytes}, origin(0))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range frames {
 		err := l.Append(change.Chunk{Start: int64(10 * i), Data: bytes.Repeat([]byte{byte('A' + i)}, 10), Arrived: 5, UnitEnd: true, DB: i})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if sync {
 		if err := l.Close(); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	names, err := fs.List(modelDir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i, name := range names {
 		names[i] = modelDir + "/" + name
@@ -82,7 +82,8 @@ func TestDamage(t *testing.T) {
 		{"no bytes in the last file", true, func(fs *crashfs.FS, p []string) { fs.Put(last(p), nil) }, result{tail: 80}},
 		{
 			"zeros only in the last file", true,
-			func(fs *crashfs.FS, p []string) { fs.Put(last(p), make([]byte, 4096)) }, result{tail: 80},
+			func(fs *crashfs.FS, p []string) { fs.Put(last(p), make([]byte, 4096)) },
+			result{tail: 80},
 		},
 		{
 			"zeros after the last frame", true,
@@ -131,7 +132,7 @@ func TestDamage(t *testing.T) {
 		}, result{corrupt: fmt.Sprintf("2:%d", headerBytes+frameBytes)}},
 		{"a torn frame that holds frames of a log", true, func(fs *crashfs.FS, p []string) {
 			b := fs.Bytes(last(p))
-			torn := append(b[len(b)-frameBytes:len(b)-10:len(b)-10], b[headerBytes:headerBytes+2*frameBytes]...)
+			torn := slices.Concat(b[len(b)-frameBytes:len(b)-10], b[headerBytes:headerBytes+2*frameBytes])
 			fs.Put(last(p), append(b, torn[:len(torn)-1]...))
 		}, result{tail: 110}},
 		{"the middle segment is missing", true, func(fs *crashfs.FS, p []string) { remove(fs, p[1]) }, result{corrupt: "2:0"}},
@@ -199,7 +200,7 @@ func remove(fs *crashfs.FS, path string) {
 	}
 }
 
-func files(t testing.TB, fs *crashfs.FS) string {
+func files(t *testing.T, fs *crashfs.FS) string {
 	t.Helper()
 	names, err := fs.List(modelDir)
 	if err != nil {

@@ -40,6 +40,7 @@ type Cursor struct {
 	wait   *waiter
 	frames *frames  // reads file
 	file   vfs.File // of seg
+	broken error    // what Next gives for good
 	skip   int64    // bytes of the stream before this offset are left out: the start may lie inside a frame
 
 	seg    *segment    // written by the cursor's goroutine under l.mu
@@ -143,7 +144,7 @@ func (c *Cursor) Next(ctx context.Context) (Item, error) {
 func (c *Cursor) Ready() bool {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	if c.state == cursorLost || c.closed || c.l.err != nil || c.frames.pos < c.seg.visible {
+	if c.state == cursorLost || c.closed || c.broken != nil || c.l.err != nil || c.frames.pos < c.seg.visible {
 		return true
 	}
 	for i := len(c.l.segs) - 1; i >= 0 && c.l.segs[i] != c.seg && c.l.segs[i].head.start >= c.offset; i-- {
@@ -198,6 +199,7 @@ func (c *Cursor) prepare(ctx context.Context) error {
 			return nil
 		default:
 			if err := c.moveTo(next); err != nil {
+				c.broken = err
 				return err
 			}
 		}
@@ -210,6 +212,8 @@ func (c *Cursor) look() (next *segment, err error) {
 	switch {
 	case c.closed:
 		return nil, ErrClosed
+	case c.broken != nil:
+		return nil, c.broken
 	case c.state == cursorLost:
 		return nil, c.l.outOfRange(c.offset)
 	case c.state == cursorStale:

@@ -47,17 +47,24 @@ func (l *Log) cut(offset int64) (change.Position, error) {
 	if err != nil {
 		return change.Position{}, err
 	}
-	gone := l.cutList(to)
-	if err := l.cutFiles(to, gone); err != nil {
-		return change.Position{}, l.fail(fmt.Errorf("cutting log: %w", err))
+	return to.pos, l.cutBehind(to, to.at, to.pos.Offset)
+}
+
+// cutBehind cuts at a frame's end, which is the place or inside the unit after it: at is where in the file of the place,
+// end where in the stream. The caller holds writer and maintain.
+func (l *Log) cutBehind(to place, at, end int64) error {
+	dropped := l.tail.Offset - end
+	gone := l.cutList(to, at, end)
+	if err := l.cutFiles(to.seg, gone); err != nil {
+		return l.fail(fmt.Errorf("cutting log: %w", err))
 	}
-	l.log.LogAttrs(context.Background(), slog.LevelInfo, "cut the backlog", slog.Int64("to_offset", to.pos.Offset),
-		slog.Int64("dropped_bytes", old.Offset-to.pos.Offset), slog.Int("dropped_segments", len(gone)))
-	return to.pos, nil
+	l.log.LogAttrs(context.Background(), slog.LevelInfo, "cut the backlog", slog.Int64("to_offset", end),
+		slog.Int64("dropped_bytes", dropped), slog.Int("dropped_segments", len(gone)))
+	return nil
 }
 
 // cutList makes the log end at a place as far as memory goes, and returns the segments after it.
-func (l *Log) cutList(to place) (gone []*segment) {
+func (l *Log) cutList(to place, at, end int64) (gone []*segment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := len(l.segs) - 1; l.segs[i] != to.seg; i-- {
@@ -67,10 +74,10 @@ func (l *Log) cutList(to place) (gone []*segment) {
 	}
 	l.segs = l.segs[:len(l.segs)-len(gone)]
 	l.active = to.seg
-	l.size -= to.seg.diskSize() - to.at
-	to.seg.size, to.seg.visible, to.seg.end, to.seg.sealed = to.at, to.at, to.pos.Offset, false
+	l.size -= to.seg.diskSize() - at
+	to.seg.size, to.seg.visible, to.seg.end, to.seg.sealed = at, to.at, end, false
 	to.seg.publishedAt = time.Time{} // it is being written again
-	l.tail = Tail{Offset: to.pos.Offset, Unit: to.pos}
+	l.tail = Tail{Offset: end, Unit: to.pos}
 	l.synced = min(l.synced, to.pos.Offset)
 	l.published = min(l.published, to.pos.Offset)
 	l.cuts++
@@ -88,7 +95,7 @@ func (l *Log) cutList(to place) (gone []*segment) {
 }
 
 // cutFiles makes the files follow, newest first and each step durable, so that a power cut leaves no hole.
-func (l *Log) cutFiles(to place, gone []*segment) error {
+func (l *Log) cutFiles(last *segment, gone []*segment) error {
 	for _, s := range gone {
 		if s.file != nil {
 			if err := s.file.Close(); err != nil {
@@ -100,18 +107,18 @@ func (l *Log) cutFiles(to place, gone []*segment) error {
 			return err
 		}
 	}
-	if to.seg.file == nil {
-		f, err := l.fs.Open(to.seg.path)
+	if last.file == nil {
+		f, err := l.fs.Open(last.path)
 		if err != nil {
 			return err
 		}
-		to.seg.file = f
+		last.file = f
 	}
-	if err := errors.Join(to.seg.file.Truncate(to.at), to.seg.file.Sync()); err != nil {
+	if err := errors.Join(last.file.Truncate(last.size), last.file.Sync()); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	to.seg.syncedSize = to.at
+	last.syncedSize = last.size
 	return nil
 }

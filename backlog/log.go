@@ -16,7 +16,7 @@ import (
 
 // Log is the replication stream of one generation on disk: one writer, any number of cursors.
 //
-// Append, AppendHistory, CutToUnit and CutTo are the writer's, one call at a time. Everything else may be called by any
+// Append, AppendHistory, CutToUnit, CutTo and CutAt are the writer's, one call at a time. Everything else may be called by any
 // goroutine at any time. [Log.Run] must run for fsync, retention and [Log.WaitRoom] to work.
 type Log struct {
 	dir string

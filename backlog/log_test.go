@@ -402,40 +402,76 @@ func TestCreateAndOpenRefuse(t *testing.T) {
 }
 
 func TestTrimRemovesWholeSegments(t *testing.T) {
-	l, _ := create(t, backlog.Config{SegmentBytes: 300, RetainBytes: -1}, 0)
-	ctx, stop := context.WithCancel(t.Context())
-	ran := make(chan error)
-	go func() { ran <- l.Run(ctx) }()
+	l, dir := create(t, backlog.Config{SegmentBytes: 300, RetainBytes: -1}, 0)
 	for i := range 40 {
 		add(t, l, strings.Repeat(string(rune('A'+i)), 10), true, i)
 	}
 	slow := cursor(t, l, 0)
 	l.Trim(205, time.Now())
-	for l.Head() < 200-50 {
-		if ctx.Err() != nil {
-			t.Fatal(ctx.Err())
-		}
+	if err := l.Retain(time.Now()); err != nil {
+		t.Fatal(err)
 	}
-	if h := l.Head(); h > 205 {
+	if h := l.Head(); h != 0 {
+		t.Errorf("Head() = %d before anything of the log is durable", h)
+	}
+	if err := errors.Join(l.Sync(), l.Retain(time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if h := l.Head(); h != 180 { // segments of 30 bytes
 		t.Errorf("Head() = %d after Trim(205)", h)
 	}
 	if _, err := l.Cursor(0); !errors.As(err, new(*backlog.OutOfRangeError)) {
 		t.Errorf("a cursor before the head gives %v", err)
 	}
-	for {
-		_, err := slow.Next(ctx)
-		if errors.As(err, new(*backlog.OutOfRangeError)) {
-			break
-		}
-		if err != nil {
+	// A cursor in a removed segment reads that to its end.
+	for range 3 {
+		if _, err := slow.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	stop()
-	if err := <-ran; err != nil {
-		t.Errorf("Run gives %v", err)
+	for range 2 {
+		if _, err := slow.Next(t.Context()); !errors.As(err, new(*backlog.OutOfRangeError)) {
+			t.Errorf("a cursor that was overtaken by trimming gets %v", err)
+		}
 	}
-	if got := l.Synced(); got != 400 {
-		t.Errorf("Synced() = %d after Run has ended", got)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := backlog.Open(dir, backlog.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if h := l.Head(); h != 180 {
+		t.Errorf("Head() = %d after opening", h)
+	}
+}
+
+func TestCutAt(t *testing.T) {
+	l, _ := create(t, backlog.Config{}, 0)
+	add(t, l, "MULTI", false, 0)
+	add(t, l, "EXECab", true, 1)
+	add(t, l, "cd", true, 2)
+	c := cursor(t, l, 0)
+	readAll(t, c)
+	if _, err := l.CutAt(change.Position{Gen: l.Gen(), Offset: 3, ReplID: idA}); !errors.Is(err, backlog.ErrForeign) {
+		t.Errorf("a cut inside a unit gives %v", err)
+	}
+	want := change.Position{Gen: l.Gen(), Offset: 10, DB: 7, ReplID: idA}
+	if pos, err := l.CutAt(want); err != nil || pos != want || l.Tail().Offset != 10 {
+		t.Errorf("CutAt gives %v, %v", pos, err)
+	}
+	if err := l.AppendHistory(idB); err != nil {
+		t.Fatal(err)
+	}
+	add(t, l, "x", true, 0)
+	if err := l.Verify(want); err != nil {
+		t.Errorf("the position of the cut is not valid any more: %v", err)
+	}
+	if got := readAll(t, cursor(t, l, 0)); got != "MULTIEXECa<ab>x" {
+		t.Errorf("the log reads %q", got)
+	}
+	if _, err := c.Next(t.Context()); !errors.As(err, new(*backlog.OutOfRangeError)) {
+		t.Errorf("a cursor after the cut gets %v", err)
 	}
 }

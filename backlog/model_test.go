@@ -146,26 +146,27 @@ func (m *model) check(t *rapid.T) {
 	}
 }
 
-// reopen opens fs, which may have lost records, but none of the first kept of before.
-func (m *model) reopen(t *rapid.T, fs *crashfs.FS, before []record, kept int, headMax int64) {
+// reopen opens fs, which holds the first records of one of the candidates, but not fewer than kept.
+func (m *model) reopen(t *rapid.T, fs *crashfs.FS, kept int, headMax int64, candidates ...[]record) {
 	m.fs, m.cfg.FS = fs, fs
 	l, err := backlog.Open(modelDir, m.cfg)
 	if err != nil {
 		t.Fatalf("opening: %v", err)
 	}
 	m.l = l
-	n := -1
-	for i := kept; i <= len(before); i++ {
-		m.records = before[:i]
-		if m.tail() == l.Tail() && m.text(l.Head()) == m.read(t, l.Head()) {
-			n = i
+	var found []record
+	m.durable = -1
+	for _, records := range candidates {
+		for i := kept; i <= len(records); i++ {
+			m.records = records[:i:i]
+			if m.tail() == l.Tail() && m.text(l.Head()) == m.read(t, l.Head()) {
+				found, m.durable = m.records, i
+			}
 		}
 	}
-	if n < 0 {
-		t.Fatalf("after opening the tail is %+v, which is no end of a frame from the first %d of %d on", l.Tail(), kept, len(before))
+	if m.records = found; m.durable < 0 {
+		t.Fatalf("after opening the tail is %+v, which is no end of a frame from the first %d on of %v", l.Tail(), kept, candidates)
 	}
-	m.records = before[:n:n]
-	m.durable = n
 	if h := l.Head(); h < m.head || h > headMax {
 		t.Fatalf("after opening the head is %d, want %d to %d", h, m.head, headMax)
 	}
@@ -197,13 +198,9 @@ func TestModel(t *testing.T) {
 			if crashed == nil {
 				return
 			}
-			kept := min(durable, len(m.records))
-			longer := m.records
-			if len(before) > len(longer) {
-				longer = before
-			}
+			kept := min(durable, len(m.records), m.durable)
 			m.head = head
-			m.reopen(t, crashed, longer, kept, max(headMax, head))
+			m.reopen(t, crashed, kept, max(headMax, head), before, m.records)
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.check,
@@ -262,6 +259,12 @@ func TestModel(t *testing.T) {
 					return 0
 				})
 			},
+			"cut at": func(t *rapid.T) {
+				during(func() int64 {
+					m.cutAt(t)
+					return 0
+				})
+			},
 			"trim": func(t *rapid.T) {
 				during(func() int64 {
 					offset := rapid.Int64Range(m.head, m.tail().Offset).Draw(t, "offset")
@@ -281,11 +284,11 @@ func TestModel(t *testing.T) {
 				if err := m.l.Close(); err != nil {
 					t.Fatal(err)
 				}
-				m.reopen(t, m.fs, m.records, len(m.records), m.head)
+				m.reopen(t, m.fs, len(m.records), m.head, m.records)
 			},
-			"kill": func(t *rapid.T) { m.reopen(t, m.fs, m.records, len(m.records), m.head) },
+			"kill": func(t *rapid.T) { m.reopen(t, m.fs, len(m.records), m.head, m.records) },
 			"power cut": func(t *rapid.T) {
-				m.reopen(t, m.fs.Crash(choose), m.records, m.durable, m.head)
+				m.reopen(t, m.fs.Crash(choose), m.durable, m.head, m.records)
 			},
 			"no space": func(t *rapid.T) {
 				m.fs.SetSpace(rapid.Int64Range(0, 300).Draw(t, "space"))
@@ -332,6 +335,53 @@ func (m *model) append(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.records = append(m.records, record{chunk: c})
+}
+
+// cutAt cuts inside or at the end of a data frame that ends at a unit end; others must be refused.
+func (m *model) cutAt(t *rapid.T) {
+	var at []int
+	for i, r := range m.records {
+		if r.id == "" && r.chunk.Start >= m.head && r.end() <= m.tail().Unit.Offset {
+			at = append(at, i)
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	i := rapid.SampledFrom(at).Draw(t, "frame")
+	r := m.records[i].chunk
+	offset := r.Start + rapid.Int64Range(1, int64(len(r.Data))).Draw(t, "bytes")
+	all := m.records
+	m.records = all[:m.cut(offset)]
+	if offset < r.End() {
+		m.records = all[:i] // the id that is valid inside this frame
+	}
+	p := m.tail().Unit
+	m.records = all
+	p.Offset = offset
+	if offset < r.End() {
+		p.DB = rapid.IntRange(0, 15).Draw(t, "db")
+	}
+	got, err := m.l.CutAt(p)
+	if !r.UnitEnd {
+		if !errors.Is(err, backlog.ErrForeign) {
+			t.Fatalf("CutAt(%v) inside a unit gives %v", p, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if offset == r.End() {
+		m.cutDone(t, got, offset)
+		return
+	}
+	r.Data, r.DB = r.Data[:offset-r.Start], p.DB
+	m.records = append(m.records[:i:i], record{chunk: r})
+	m.durable = min(m.durable, i)
+	if want := m.tail().Unit; got != want || got != p {
+		t.Fatalf("CutAt(%v) gives %v, want %v", p, got, want)
+	}
 }
 
 func (m *model) cutDone(t *rapid.T, pos change.Position, offset int64) {

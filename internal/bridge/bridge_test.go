@@ -477,7 +477,8 @@ func TestWait(t *testing.T) {
 				t.Errorf("WAIT gave %d while the sink is away, want %d", n, want)
 			}
 			r.sink.take(-1)
-			r.await("w")
+			r.set("end")
+			r.await("end")
 			r.stopClean()
 		})
 	}

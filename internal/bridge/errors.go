@@ -1,6 +1,14 @@
 package bridge
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"keyfeed/backlog"
+	"keyfeed/ingest"
+	"keyfeed/snapshot"
+	"keyfeed/snapshot/rdb"
+)
 
 var (
 	// ErrOperator is wrapped by errors that a person must look at first; the process ends with exit 3.
@@ -12,3 +20,24 @@ var (
 	// errDone ends the group when the work is complete: a run for the snapshot only.
 	errDone = errors.New("done")
 )
+
+// refused sorts the errors of a snapshot that was received whole: damage may heal, a format that we cannot read does not.
+func refused(err error) error {
+	if _, ok := errors.AsType[*rdb.UnsupportedError](err); ok {
+		return fmt.Errorf("%w: %w", ErrOperator, err)
+	}
+	return retryFull(err)
+}
+
+// retryFull makes errors that time heals ones that the link retries: a full disk or log, a damaged snapshot.
+func retryFull(err error) error {
+	for _, heals := range []error{backlog.ErrFull, snapshot.ErrFull, snapshot.ErrDamaged} {
+		if errors.Is(err, heals) {
+			return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
+		}
+	}
+	if errors.Is(err, snapshot.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", ErrOperator, err)
+	}
+	return err
+}

@@ -21,7 +21,7 @@ type Config struct {
 	// Again reads the same file at any offset. It is used only for consumer groups with more than PendingHeld pending
 	// entries; without it they are refused.
 	Again io.ReaderAt
-	// PendingHeld is how many pending entries of a consumer group are held at a time, 48 bytes each. Default 262144.
+	// PendingHeld is how many pending entries of a consumer group are held at a time, 40 bytes each. Default 262144.
 	PendingHeld int
 }
 

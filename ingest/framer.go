@@ -36,6 +36,13 @@ func newFramer(offset int64, db int, limits resp.Limits) *framer {
 // ended in the part scanned, or 0 when none did.
 func (f *framer) frame(buf []byte, from int) (unitEnd int, err error) {
 	for at := from; at < len(buf); {
+		if n := f.scan.Skip(buf[at:]); n > 0 {
+			at += n
+			if !f.inMulti {
+				unitEnd, f.unitDB = at, f.db
+			}
+			continue
+		}
 		n, kind, err := f.scan.Next(buf[at:])
 		if err != nil {
 			return 0, f.desync(buf[:min(len(buf), at+n+contextAfter)], err)
@@ -55,8 +62,7 @@ func (f *framer) frame(buf []byte, from int) (unitEnd int, err error) {
 		default:
 		}
 		if !f.inMulti {
-			unitEnd = at
-			f.unitDB = f.db
+			unitEnd, f.unitDB = at, f.db
 		}
 	}
 	return unitEnd, nil

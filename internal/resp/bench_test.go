@@ -46,6 +46,7 @@ func scan(b *testing.B, buf []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for at := 0; at < len(buf); {
+			at += s.Skip(buf[at:])
 			n, _, err := s.Next(buf[at:])
 			if err != nil {
 				b.Fatal(err)

@@ -71,6 +71,31 @@ func FuzzScanner(f *testing.F) {
 			t.Fatalf("errors differ: %v whole, %v cut at %v", wholeErr, cutErr, cuts)
 		}
 
+		s.Reset()
+		var skipped int // ends that Skip went over
+		for at := 0; at < len(in); {
+			n := s.Skip(in[at:])
+			for last := at + n; skipped < len(whole) && whole[skipped].at <= last; skipped++ {
+				if whole[skipped].kind != resp.Other {
+					t.Fatalf("Skip went over %v", whole[skipped])
+				}
+			}
+			if at += n; n > 0 && whole[skipped-1].at != at || s.Total() != int64(at) {
+				t.Fatalf("Skip stopped at %d, Total %d: %v", at, s.Total(), whole)
+			}
+			n, kind, err := s.Next(in[at:])
+			if at += n; err != nil || kind == resp.None {
+				break
+			}
+			if skipped == len(whole) || whole[skipped].at != at || whole[skipped].kind != kind {
+				t.Fatalf("after Skip, Next gave %d at %d: %v", kind, at, whole)
+			}
+			skipped++
+		}
+		if skipped != len(whole) {
+			t.Fatalf("%d ends with Skip, %d without", skipped, len(whole))
+		}
+
 		var got []end
 		for at := 0; ; {
 			args, n, err := resp.Command(in[at:], nil)

@@ -61,3 +61,20 @@ func (s *Scanner) Next(p []byte) (n int, kind Kind, err error) {
 	}
 	return s.piecewise(p)
 }
+
+// Skip takes the commands of kind [Other] at the start of p, as long as they are whole in p, and gives the number of
+// their bytes; 0 says nothing about what is there: Next does. It is Next for many commands in one call.
+func (s *Scanner) Skip(p []byte) (n int) {
+	if s.state != atStart {
+		return 0
+	}
+	for {
+		took, kind := s.whole(p[n:])
+		if kind != Other {
+			break
+		}
+		n += took
+	}
+	s.total += int64(n)
+	return n
+}

@@ -107,13 +107,17 @@ func TestTxn(t *testing.T) {
 		{"all stored", []string{"MULTI", "SET a 1", "SET b 1", "EXEC"}, nil, 2, nil, 2},
 		{"all but a filtered one stored", []string{"MULTI", "SET a 1", "SET b 1", "EXEC"}, without("b"), 1, nil, 2},
 	} {
-		for _, streamed := range []bool{false, true} {
+		for _, limit := range []int{0, 1, 45} { // 45: MULTI and a SET are counted before the block is streamed
+			streamed := limit > 0 && len(stream(tt.in...)) > limit
 			for _, size := range []int{1, 7, 40, 1 << 20} {
 				set := settings()
-				set.Keep = tt.keep
+				asked := int64(0)
+				if tt.keep != nil {
+					set.Keep = func(e *event.Event) bool { asked++; return tt.keep(e) }
+				}
 				want := slices.Clone(tt.want)
+				set.MaxTxnBuffer = limit
 				if streamed {
-					set.MaxTxnBuffer = 1
 					for i := range want {
 						before, after, ok := strings.Cut(want[i], `,"size":`)
 						if ok {
@@ -129,6 +133,9 @@ func TestTxn(t *testing.T) {
 				}
 				if got := txns(t, r, id); !slices.Equal(got, want) {
 					t.Errorf("%s, streamed %t, chunks of %d:\n got %q\nwant %q", tt.name, streamed, size, got, want)
+				}
+				if tt.keep != nil && asked != tt.events-tt.skip {
+					t.Errorf("%s, streamed %t: the filter was asked %d times, want %d", tt.name, streamed, asked, tt.events-tt.skip)
 				}
 				if len(r.units) != 1 || r.units[0].Offset != int64(len(p)) || r.counts[0] != tt.events {
 					t.Errorf("%s, streamed %t: units %v with %v events, want one to %d with %d",
@@ -172,17 +179,21 @@ func TestTxnBufferLimit(t *testing.T) {
 
 // TestDatabase follows SELECT into, through and out of blocks.
 func TestDatabase(t *testing.T) {
-	p := stream("SET a 1", "SELECT 3", "SET b 1", "MULTI", "SELECT 5", "SET c 1", "SELECT 6", "SET d 1", "EXEC", "SET e 1", "SWAPDB 6 7", "SET f 1")
+	p := stream("SET a 1", "SELECT 3", "SET b 1", "MULTI", "SET b2 1", "SELECT 5", "SET c 1", "SELECT 6", "SET d 1", "EXEC", "SET e 1", "SWAPDB 6 7", "SET f 1")
 	set := settings()
-	var dbs []int
-	set.Keep = func(e *event.Event) bool { dbs = append(dbs, e.DB); return true }
 	r := newRecord(set)
 	d := command.New(set, command.Start{Gen: 7, DB: 2})
 	r.dec = d
 	if err := feed(d, r, p, 11); err != nil {
 		t.Fatal(err)
 	}
-	if want := []int{2, 3, 5, 6, 6, event.NoDB, 6}; !slices.Equal(dbs, want) {
+	var dbs []string
+	for _, e := range r.short {
+		_, db, _ := strings.Cut(e, `"db":`)
+		db, _, _ = strings.Cut(db, `,`)
+		dbs = append(dbs, db)
+	}
+	if want := []string{"2", "3", "3", "5", "6", "6", "", "6"}; !slices.Equal(dbs, want) {
 		t.Errorf("databases %v, want %v", dbs, want)
 	}
 	var at []int

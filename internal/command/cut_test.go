@@ -34,7 +34,8 @@ type shown struct {
 		SHA256    string
 		KeySHA256 string `json:"key_sha256"`
 	}
-	Source struct{ Seq, N int64 }
+	TsMs   int64 `json:"ts_ms"`
+	Source struct{ Offset, Seq, N int64 }
 }
 
 func parse(tb interface {
@@ -129,7 +130,7 @@ func (v *value) String() string {
 func TestPiecesReplay(t *testing.T) {
 	word := rapid.Custom(func(t *rapid.T) string {
 		letter := rapid.SampledFrom([]string{"x", "y", "\"", "\x01", "ü", "\U0001F600", "\xfe", "\x00"})
-		return strings.Repeat(letter.Draw(t, "letter"), rapid.IntRange(0, 300).Draw(t, "times")) + letter.Draw(t, "end")
+		return strings.Repeat(letter.Draw(t, "letter"), rapid.SampledFrom([]int{0, 3, 100, 300}).Draw(t, "times")) + letter.Draw(t, "end")
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		set := settings()
@@ -138,7 +139,7 @@ func TestPiecesReplay(t *testing.T) {
 		cmd := rapid.SampledFrom([]string{
 			"SET", "APPEND", "SETRANGE", "RPUSH", "RPUSHX", "LPUSH", "LPUSHX", "SADD", "PFADD", "SREM", "HDEL", "ZREM", "XDEL", "HSET", "HMSET", "ZADD",
 		}).Draw(t, "command")
-		args := rapid.SliceOfN(word, 1, 60).Draw(t, "args")
+		args := rapid.SliceOfN(word, rapid.SampledFrom([]int{1, 30}).Draw(t, "least"), 60).Draw(t, "args")
 		switch cmd {
 		case "SET":
 			args = append([]string{strings.Join(args, "")}, rapid.SampledFrom([][]string{nil, {"KEEPTTL"}, {"XX", "PXAT", "5"}, {"NX"}}).Draw(t, "options")...)
@@ -183,7 +184,8 @@ func TestPiecesReplay(t *testing.T) {
 			if e.Source.Seq != int64(i) || e.Source.N != int64(len(r.events)) {
 				t.Fatalf("piece %d is numbered %d of %d", i, e.Source.Seq, e.Source.N)
 			}
-			if i < len(r.events)-1 && len(text) < set.MaxBytes/2 {
+			paired := cmd == "HSET" || cmd == "HMSET" || cmd == "ZADD" // two long words are too much for the rest of an event
+			if i < len(r.events)-1 && len(text) < set.MaxBytes/2 && !paired {
 				t.Fatalf("piece %d of %d has only %d of %d bytes", i, len(r.events), len(text), set.MaxBytes)
 			}
 			got.apply(e.Cmd, e.Args)

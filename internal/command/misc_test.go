@@ -159,7 +159,7 @@ func TestNames(t *testing.T) {
 		strings.Repeat("n", 200): `"cmd":"` + strings.Repeat("N", 128) + `"`,
 	} {
 		for range 2 {
-			r := decode(t, settings(), resp.AppendCommand(nil, name, "k"))
+			r := decode(t, settings(), resp.AppendCommand(nil, name, "k", "v"))
 			if name == "" {
 				want = `"kind":"unknown"`
 			}

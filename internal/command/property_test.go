@@ -26,7 +26,7 @@ func units() *rapid.Generator[[][]byte] {
 	cmd := rapid.Custom(func(t *rapid.T) []byte {
 		head := rapid.SampledFrom([]string{
 			"SET", "SET", "DEL", "UNLINK", "HSET", "RPUSH", "LPUSH", "SADD", "ZADD", "MSET", "APPEND", "SETRANGE k 5", "ping", "SELECT 1", "SELECT 2",
-			"RENAME", "COPY", "SMOVE", "SETEX k 10", "EXPIRE k 10", "FLUSHALL", "FLUSHDB", "NOSUCH", "XADD", "HDEL", "EXEC", "PUBLISH", "BITOP and",
+			"RENAME", "COPY", "SMOVE", "SETEX k 10", "EXPIRE k 10", "EXPIRE k 10", "FLUSHALL", "FLUSHDB", "NOSUCH", "XADD", "HDEL", "EXEC", "PUBLISH", "BITOP and",
 			"RESTORE k 5", "SCRIPT LOAD", "XGROUP CREATE", "FUNCTION LOAD", "SWAPDB 1 2", "CLUSTER", "SPOP", "PFADD", "ZADD k NX CH",
 		}).Draw(t, "head")
 		var argv [][]byte
@@ -115,9 +115,17 @@ func TestChunkingChangesNothing(t *testing.T) {
 		same(t, "positions", got.at, want.at)
 		same(t, "units", got.units, want.units)
 		same(t, "counts", got.counts, want.counts)
-		for _, e := range want.events {
-			if len(e) > d.set.MaxBytes {
-				t.Fatalf("an event of %d bytes, more than %d", len(e), d.set.MaxBytes)
+		for _, text := range want.events {
+			if len(text) > d.set.MaxBytes {
+				t.Fatalf("an event of %d bytes, more than %d", len(text), d.set.MaxBytes)
+			}
+			e := parse(t, text)
+			i := slices.IndexFunc(d.chunks, func(c change.Chunk) bool { return c.End() >= e.Source.Offset })
+			if e.TsMs != d.chunks[i].Arrived {
+				t.Fatalf("an event at %d has time %d, the chunk that ends its command %d", e.Source.Offset, e.TsMs, d.chunks[i].Arrived)
+			}
+			if e.Cmd == "PEXPIREAT" && *e.Expire != e.TsMs+10_000 {
+				t.Fatalf("EXPIRE 10 at %d became %d", e.TsMs, *e.Expire)
 			}
 		}
 	})

@@ -26,6 +26,9 @@ func (d *Decoder) setOptions(argv [][]byte, from int) (o setOptions, ok bool) {
 		case isWord(argv[i], "EX"):
 			unit, base = 1000, d.now
 		case isWord(argv[i], "KEEPTTL"):
+			if o.last != 0 {
+				return o, false
+			}
 			o.keep, o.last = true, i
 			continue
 		case isWord(argv[i], "NX"):

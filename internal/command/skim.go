@@ -105,7 +105,7 @@ func (s *skim) header(c byte) {
 }
 
 // keeps reports whether the beginning of the argument at hand is kept. Of very many arguments an even number is left
-// away, so that pairs stay pairs.
+// away, so that a command of pairs still fits its row, or still does not.
 func (s *skim) keeps() bool {
 	if s.argc <= keptArgs {
 		return true

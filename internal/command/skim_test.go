@@ -14,12 +14,12 @@ import (
 // TestSkimmed: a command too long to be held gives the events that it gives when it is held and omitted.
 func TestSkimmed(t *testing.T) {
 	big := strings.Repeat("x", 300_000)
-	longKey := strings.Repeat("k", event.MaxKeyBytes+1)
+	longKey := strings.Repeat("k", event.MaxKeyBytes+100)
 	many := strings.Repeat("f v ", 2000)
 	for _, in := range []string{
 		"GETSET k " + big, "GETSET " + longKey + " " + big, "HINCRBY k f " + big, "RESTORE k 0 " + big + " REPLACE", "XADD k 1-0 f " + big,
 		"SMOVE a b " + big, "SMOVE a " + longKey + " " + big, "BITOP AND d " + big, "XGROUP CREATE k g " + big, "NOSUCH a " + big, "NOSUCH " + big,
-		"FUNCTION LOAD " + big, "PUBLISH ch " + big, "XADD k 1-0 " + many + big, "SETNX k " + big, "DELEX k IFEQ " + big, "DELEX " + longKey + " IFEQ " + big, "SET k v IFEQ " + big, "SET k v WHAT " + big,
+		"FUNCTION LOAD " + big, "PUBLISH ch " + big, "XADD k 1-0 " + many + big, "SETNX k " + big, "ARMSET k " + many + "f " + big, "HSET k " + many + big, "DELEX k IFEQ " + big, "DELEX " + longKey + " IFEQ " + big, "SET k v IFEQ " + big, "SET k v WHAT " + big,
 		"CLUSTER " + big, "REPLCONF x " + big, "PFDEBUG x k " + big, big, "COPY a " + longKey + " " + big, "SORT a STORE d BY " + big,
 	} {
 		p := slices.Concat(stream("SELECT 3"), line(in), stream("SET after 1"))

@@ -252,6 +252,8 @@ func TestRows(t *testing.T) {
 		{"SET k v EX", unknown("SET", `"k","v","EX"`)},
 		{"SET k v PXAT 1x", unknown("SET", `"k","v","PXAT","1x"`)},
 		{"SET k v EX 9223372036854775807", unknown("SET", `"k","v","EX","9223372036854775807"`)},
+		{"SET k v EX 1 PX 1", unknown("SET", `"k","v","EX","1","PX","1"`)},
+		{"SET k v EX 1 KEEPTTL", unknown("SET", `"k","v","EX","1","KEEPTTL"`)},
 		{"SET k v WHAT", unknown("SET", `"k","v","WHAT"`)},
 		{"HSET k f", unknown("HSET", `"k","f"`)},
 		{"MSET a 1 b", unknown("MSET", `"a","1","b"`)},

@@ -108,10 +108,18 @@ func (l *Log) makeRoom(n int64) error {
 func (l *Log) refuse(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err == nil && l.cfg.MaxBytes > 0 && l.size+n > l.cfg.MaxBytes {
+	if l.err == nil && !l.fits(n) {
+		l.wanted = n
 		return fmt.Errorf("%w: %d bytes of at most %d", ErrFull, l.size, l.cfg.MaxBytes)
 	}
 	return l.err
+}
+
+// fits reports whether the limit allows n bytes more. An empty log takes a frame of any size, unless the limit is a hard
+// one: it will not become emptier. The caller holds mu.
+func (l *Log) fits(n int64) bool {
+	empty := len(l.segs) == 1 && l.active.empty() && !l.cfg.hardLimit
+	return l.cfg.MaxBytes == 0 || l.size+n <= l.cfg.MaxBytes || empty
 }
 
 // roll begins a new segment at the tail, which is a unit end. The old one is not synced here, lest the source wait for
@@ -164,7 +172,7 @@ func (l *Log) write(h frameHeader, payload []byte) error {
 	defer l.mu.Unlock()
 	seg.size += n
 	l.size += n
-	l.noSpace = 0
+	l.noSpace, l.wanted = 0, 0
 	l.tail.Offset = h.end()
 	seg.end = h.end()
 	if h.unitEnd {

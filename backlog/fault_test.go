@@ -339,6 +339,38 @@ func TestTheLimitDoesNotStopAUnit(t *testing.T) {
 	}
 }
 
+// TestRoomForTheRefusedChunk: below 80 % is no room for a chunk that is larger than the rest.
+func TestRoomForTheRefusedChunk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := createOn(t, crashfs.New(), backlog.Config{MaxBytes: 10_000, RetainBytes: -1})
+		large := strings.Repeat("x", 9_000)
+		add(t, l, strings.Repeat("x", 5_000), true, 0)
+		if err := l.Append(chunkAt(5_000, large, true)); !errors.Is(err, backlog.ErrFull) {
+			t.Fatalf("Append gives %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := l.WaitRoom(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("WaitRoom gives %v at %d bytes", err, l.Size())
+		}
+		l.Trim(5_000, time.Now())
+		if err := errors.Join(l.Sync(), l.Retain(time.Now()), l.WaitRoom(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(chunkAt(5_000, large, true)); err != nil {
+			t.Errorf("Append gives %v when there is room", err)
+		}
+	})
+}
+
+func TestAnEmptyLogTakesAnyChunk(t *testing.T) {
+	l := createOn(t, crashfs.New(), backlog.Config{MaxBytes: 1000})
+	add(t, l, strings.Repeat("x", 2_000), true, 0)
+	if err := l.Append(chunkAt(2_000, "x", true)); !errors.Is(err, backlog.ErrFull) {
+		t.Errorf("the next one gives %v", err)
+	}
+}
+
 // TestWaitRoomOnAFullDisk: others may make room on it, so that waiting ends after a while.
 func TestWaitRoomOnAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

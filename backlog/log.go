@@ -41,6 +41,7 @@ type Log struct {
 	published   int64 // see Trim
 	cuts        int   // number of cuts so far
 	dirDirty    bool  // a file was created or removed since the last SyncDir
+	wanted      int64 // bytes of the frame that the limit refused last; 0 = none since the last one that fit
 	noSpace     int64 // size when the disk was full; 0 = it is not
 	noSpaceAt   time.Time
 	err         error // why the log no longer works; sticky

@@ -73,13 +73,15 @@ func TestMemoryCapIsHard(t *testing.T) {
 }
 
 func TestMemoryNeedsACap(t *testing.T) {
-	if _, err := backlog.NewMemory(backlog.Config{}, origin(0)); err == nil {
-		t.Error("a log in memory without a cap gives no error")
+	for _, limit := range []int64{0, 1 << 20} {
+		if _, err := backlog.NewMemory(backlog.Config{MaxBytes: limit}, origin(0)); err == nil {
+			t.Errorf("a log in memory with a cap of %d gives no error", limit)
+		}
 	}
 }
 
 func TestMemorySyncs(t *testing.T) {
-	l := newMemory(t, 1<<20)
+	l := newMemory(t, 4<<20)
 	add(t, l, "a", true, 0)
 	if err := l.Sync(); err != nil || l.Synced() != 1 {
 		t.Errorf("Sync gives %v, Synced() = %d", err, l.Synced())

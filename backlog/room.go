@@ -8,7 +8,7 @@ import (
 // noSpaceRetry is how long WaitRoom waits at most when the disk is full, since others may have made room on it.
 const noSpaceRetry = 5 * time.Second
 
-// WaitRoom returns nil once the log is below 80 % of its limit. When the disk was full it also waits until something was
+// WaitRoom returns nil once the log is below 80 % of its limit and the chunk that was refused last would fit. When the disk was full it also waits until something was
 // removed, but no longer than five seconds from the failed write. It needs [Log.Run], which removes what is published.
 func (l *Log) WaitRoom(ctx context.Context) error {
 	w := newWaiter()
@@ -65,5 +65,5 @@ func (l *Log) hasRoom() bool {
 	if l.noSpace > 0 && (limit == 0 || l.noSpace < limit) {
 		limit = l.noSpace
 	}
-	return limit == 0 || l.size < limit/10*8
+	return l.fits(l.wanted) && (limit == 0 || l.size < limit/10*8)
 }

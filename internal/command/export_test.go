@@ -2,5 +2,9 @@ package command
 
 // Held is the memory kept for the next chunk, in bytes.
 func (d *Decoder) Held() int {
-	return cap(d.cut.buf) + cap(d.block.held.bytes) + 24*cap(d.argv) + len(d.skim.args)*keptBytes
+	n := cap(d.cut.buf) + cap(d.block.held.bytes) + 24*cap(d.argv)
+	for _, a := range d.skim.args {
+		n += 24 + cap(a)
+	}
+	return n
 }

@@ -135,6 +135,16 @@ func TestDamage(t *testing.T) {
 			torn := slices.Concat(b[len(b)-frameBytes:len(b)-10], b[headerBytes:headerBytes+2*frameBytes])
 			fs.Put(last(p), append(b, torn[:len(torn)-1]...))
 		}, result{tail: 110}},
+		{"a torn frame that holds a frame of a later log", true, func(fs *crashfs.FS, p []string) {
+			other := crashfs.New()
+			l, err := backlog.Create(modelDir, backlog.Config{FS: other}, origin(1_000_000))
+			if err = errors.Join(err, l.Append(chunkAt(1_000_000, "0123456789", true))); err != nil {
+				panic(err)
+			}
+			b := fs.Bytes(last(p))
+			frame := other.Bytes(modelDir + "/" + backlog.SegmentName(1_000_000))[headerBytes:]
+			fs.Put(last(p), slices.Concat(b, b[len(b)-frameBytes:len(b)-10], frame, frame))
+		}, result{tail: 110}},
 		{"the middle segment is missing", true, func(fs *crashfs.FS, p []string) { remove(fs, p[1]) }, result{corrupt: "2:0"}},
 		{"the oldest segment is missing", true, func(fs *crashfs.FS, p []string) { remove(fs, p[0]) }, result{tail: 110}},
 		{"the middle segment is missing, not sealed", false, func(fs *crashfs.FS, p []string) { remove(fs, p[1]) }, result{tail: 40}},

@@ -345,6 +345,27 @@ func TestCutTo(t *testing.T) {
 	}
 }
 
+// TestCutBehindACursor: what the cursor has read ahead is not what the log holds any more.
+func TestCutBehindACursor(t *testing.T) {
+	l, _ := create(t, backlog.Config{}, 0)
+	c := cursor(t, l, 0)
+	add(t, l, "kept", true, 0)
+	add(t, l, "gone", true, 0)
+	if item, err := c.Next(t.Context()); err != nil || string(item.Chunk.Data) != "kept" {
+		t.Fatalf("Next gives %q, %v", item.Chunk.Data, err)
+	}
+	if _, err := l.CutTo(4); err != nil {
+		t.Fatal(err)
+	}
+	if c.Ready() {
+		t.Error("the cursor is ready at the end of the log")
+	}
+	add(t, l, "here", true, 0)
+	if got := readAll(t, c); got != "here" {
+		t.Errorf("the cursor reads %q", got)
+	}
+}
+
 func TestNextBlocksAtTheTail(t *testing.T) {
 	l, _ := create(t, backlog.Config{}, 0)
 	c := cursor(t, l, 0)

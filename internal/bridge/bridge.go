@@ -71,6 +71,8 @@ type Bridge struct {
 	pump *pump.Pump
 	dir  string
 
+	census census
+
 	runCtx context.Context //nolint:containedctx // set once by Run, before anything is started
 	fail   context.CancelCauseFunc
 
@@ -98,7 +100,7 @@ type Bridge struct {
 // New returns a bridge that has not started.
 func New(cfg Config, sink sinks.Sink) *Bridge {
 	b := &Bridge{
-		cfg: cfg, log: cfg.Logger, sink: sink, changed: make(chan struct{}), firstAsk: true,
+		cfg: cfg, log: cfg.Logger, census: census{log: cfg.Logger}, sink: sink, changed: make(chan struct{}), firstAsk: true,
 		dir: filepath.Join(cfg.DataDir, "sources", cfg.Name),
 	}
 	cfg.Pump.Logger = cfg.Logger

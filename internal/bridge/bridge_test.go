@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"keyfeed/backlog"
@@ -512,6 +513,55 @@ func TestBlockedBacklog(t *testing.T) {
 		if key := fmt.Sprintf("big%03d", i); !r.sink.has(key) {
 			t.Errorf("%s is missing", key)
 		}
+	}
+}
+
+// TestUnknownCommands: every policy counts them; emit publishes, skip does not, fail ends the run.
+func TestUnknownCommands(t *testing.T) {
+	for _, policy := range []string{"emit", "skip", "fail"} {
+		t.Run(policy, func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.Filter.DropUnknown, r.cfg.FailUnknown = policy == "skip", policy == "fail"
+			r.start()
+			r.set("a")
+			r.await("a")
+			for range 3 {
+				if err := r.source.Client().Do(t.Context(), "DEBUG", "REPLICATE", "frobnicate", "k", "secret").Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if policy == "fail" {
+				if err := r.end(false); !errors.Is(err, bridge.ErrOperator) || !strings.Contains(err.Error(), "KEYFEED_ON_UNKNOWN") ||
+					strings.Contains(err.Error(), "secret") {
+					t.Errorf("Run returned %v, want an error for an operator that names the setting and no argument", err)
+				}
+				return
+			}
+			r.set("b")
+			r.await("b")
+			r.stopClean()
+			if n := r.b.Status().Counts.Unknown["FROBNICATE"]; n != 3 {
+				t.Errorf("%d counted, want 3", n)
+			}
+			if n := len(r.sink.kinds("unknown")); (n == 3) != (policy == "emit") {
+				t.Errorf("%d published", n)
+			}
+		})
+	}
+}
+
+func TestOversizeIsCounted(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.set("a")
+	r.await("a")
+	if err := r.source.Client().XAdd(t.Context(), &redis.XAddArgs{Stream: "x", Values: []string{"f", strings.Repeat("y", 100_000)}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.await("x")
+	r.stopClean()
+	if n := r.b.Status().Counts.Oversize; n != 1 {
+		t.Errorf("%d counted, want 1", n)
 	}
 }
 

@@ -6,17 +6,19 @@ import (
 	"keyfeed/internal/event"
 )
 
-// policy ends the run at events that the operator does not want to pass silently.
+// policy ends the run at events that the operator does not want to pass, and has the others counted.
 type policy struct {
 	unknown, oversize bool
+	census            *census
 }
 
 func (b *Bridge) policy() policy {
-	return policy{unknown: b.cfg.FailUnknown, oversize: b.cfg.FailOversize}
+	return policy{unknown: b.cfg.FailUnknown, oversize: b.cfg.FailOversize, census: &b.census}
 }
 
 // check returns an error for an operator when e must not pass. It names the event, never its key or content.
 func (p policy) check(e *event.Event) error {
+	p.census.see(e, "emit")
 	switch {
 	case p.unknown && e.Op == event.OpMessage && e.Kind == event.KindUnknown:
 		return fmt.Errorf("%w: the source replicated the unknown command %s (event %s), which KEYFEED_ON_UNKNOWN=fail refuses: "+
@@ -33,5 +35,13 @@ func (b *Bridge) keep() func(*event.Event) bool {
 	if b.cfg.Filter.IsZero() {
 		return nil
 	}
-	return b.cfg.Filter.Keep
+	return func(e *event.Event) bool {
+		if b.cfg.Filter.Keep(e) {
+			return true
+		}
+		if b.cfg.Filter.DropUnknown {
+			b.census.see(e, "skip")
+		}
+		return false
+	}
 }

@@ -19,6 +19,7 @@ type Status struct {
 	Generation uint64       `json:"generation"`
 	Log        LogStatus    `json:"log"`
 	Snapshot   *SnapshotRun `json:"snapshot,omitempty"`
+	Counts     Counts       `json:"counts"`
 }
 
 // LinkStatus is the replication link.
@@ -60,6 +61,7 @@ func (b *Bridge) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{
+		Counts: b.census.counts(),
 		Source: b.cfg.Name, Position: b.confirmed.String(), Published: published.Offset,
 		SinkOpen: b.sinkKnown, Generation: b.confirmed.Gen,
 	}

@@ -33,6 +33,7 @@ const (
 	minBuffer          = 4 << 10
 	mainBuffer         = 256 << 10
 	blobBuffer         = 32 << 10
+	notPacked          = -1
 	maxEntryNames      = 64 << 20 // field names that a stream node holds once for all its entries
 )
 
@@ -60,13 +61,14 @@ type Decoder struct {
 		ends [8]byte     // what the payload has before and behind the value
 	}
 
-	packed input // the packed value being walked: a view, or a reader of a part
-	big    input // buffer of packed while it is read in parts
-	part   part
-	lzf    lzfReader
-	text   input // a long string while it is decompressed
-	tap    tap
-	stream streamState
+	packed   input // the packed value being walked, when it is there as a whole
+	packedAt int64 // offset of the packed value being walked; notPacked outside of one
+	big      input // the packed value being walked, when it is read in parts
+	part     part
+	lzf      lzfReader
+	text     input // a long string while it is decompressed
+	tap      tap
+	stream   streamState
 }
 
 // slot is scratch space for one byte string.
@@ -88,7 +90,7 @@ func NewDecoder(r io.Reader, cfg Config) *Decoder {
 	if cfg.PendingHeld <= 0 {
 		cfg.PendingHeld = defaultPendingHeld
 	}
-	d := &Decoder{cfg: cfg, crc: crc64jones.New()}
+	d := &Decoder{cfg: cfg, crc: crc64jones.New(), packedAt: notPacked}
 	d.main.buf = make([]byte, mainBuffer)
 	d.main.reset(r, 0)
 	d.main.sum = d.crc
@@ -108,18 +110,22 @@ func (d *Decoder) Decode(v Visitor) error {
 	return d.locate(d.decode())
 }
 
-// locate gives a defect found below the decoder its offset.
+// locate gives a defect found below the decoder its offset. How far a packed value was read in advance depends on how
+// the bytes arrive, so there it is the offset of the value.
 func (d *Decoder) locate(err error) error {
+	offset, cut := d.main.offset(), errTruncated.Error()
+	if d.packedAt != notPacked {
+		offset, cut = d.packedAt, "a packed value ends inside an element"
+	}
 	var c corrupt
 	var u *UnsupportedError
 	switch {
 	case errors.Is(err, errTruncated):
-		// A packed value is a truncation in itself: the file may go on.
-		return &FormatError{Offset: d.main.offset(), What: errTruncated.Error()}
+		return &FormatError{Offset: offset, What: cut}
 	case errors.As(err, &c):
-		return &FormatError{Offset: d.main.offset(), What: c.Error()}
+		return &FormatError{Offset: offset, What: c.Error()}
 	case errors.As(err, &u) && u.Offset == 0:
-		u.Offset = d.main.offset()
+		u.Offset = offset
 	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 
 // FormatError says that the input is not a whole, intact RDB file.
 type FormatError struct {
-	Offset int64  // of the byte in the file near which it was noticed; inside a packed value, of the value's start
+	Offset int64  // of the byte in the file at which it was noticed; inside a packed value, of that value
 	What   string // what is wrong, in words
 }
 

@@ -29,7 +29,7 @@ func (d *Decoder) intset() error {
 			return err
 		}
 	}
-	return exhausted(in)
+	return d.closePacked(in)
 }
 
 // zipmap reads type 9, hashes of Redis up to 2.4, from zipmap.c:
@@ -56,7 +56,7 @@ func (d *Decoder) zipmap() error {
 			if head != 254 && int(head) != pairs {
 				return corrupt("a zipmap does not hold as many fields as its header says")
 			}
-			return exhausted(in)
+			return d.closePacked(in)
 		}
 		if err := d.zipmapField(in, n); err != nil {
 			return err

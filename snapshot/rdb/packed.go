@@ -15,6 +15,15 @@ const (
 // unknownCount stands in the headers of both packings when they hold as many elements or more.
 const unknownCount = 1<<16 - 1
 
+// closePacked checks that the packed value was consumed to its end.
+func (d *Decoder) closePacked(in *input) error {
+	err := exhausted(in)
+	if err == nil {
+		d.packedAt = notPacked
+	}
+	return err
+}
+
 // Kinds of item.
 const (
 	itemString = iota
@@ -33,6 +42,7 @@ type item struct {
 // whole; others are read while they are walked.
 func (d *Decoder) openPacked() (*input, uint64, error) {
 	in := &d.packed
+	d.packedAt = d.main.offset()
 	n, form, err := lengthOrForm(&d.main)
 	if err != nil {
 		return nil, 0, err
@@ -115,7 +125,7 @@ func (w *walker) item() (it item, err error) {
 	if w.head != unknownCount && w.head != w.seen {
 		return it, corrupt("a packed value does not hold as many elements as its header says")
 	}
-	return it, exhausted(w.in)
+	return it, w.d.closePacked(w.in)
 }
 
 // text is item with integers written out into s.

@@ -189,7 +189,7 @@ func TestMillionPendingEntries(t *testing.T) {
 	if err := os.WriteFile(path, b.end(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b = nil //nolint:wastedassign,ineffassign // given back before the heap is looked at
+	b = nil //nolint:wastedassign // given back before the heap is looked at
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -213,8 +213,7 @@ func TestMillionPendingEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = rdb.NewDecoder(f, rdb.Config{}).Decode(rdb.Discard{})
-	var u *rdb.UnsupportedError
-	if !errors.As(err, &u) {
+	if _, ok := errors.AsType[*rdb.UnsupportedError](err); !ok {
 		t.Errorf("without a way to read again: %v, want an UnsupportedError", err)
 	}
 }
@@ -259,8 +258,7 @@ func TestConsumerNamesBeyondTheBound(t *testing.T) {
 		t.Errorf("%d entries, %v", got, err)
 	}
 	err := rdb.NewDecoder(bytes.NewReader(file), rdb.Config{}).Decode(rdb.Discard{})
-	var u *rdb.UnsupportedError
-	if !errors.As(err, &u) {
+	if _, ok := errors.AsType[*rdb.UnsupportedError](err); !ok {
 		t.Errorf("without a way to read again: %v, want an UnsupportedError", err)
 	}
 }

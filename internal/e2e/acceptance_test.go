@@ -127,9 +127,9 @@ func barrier(t *testing.T, source *testenv.Instance) int64 {
 func verify(t *testing.T, source *testenv.Instance, s *sink, groups counters) {
 	t.Helper()
 	defer keep(t, s.col)
-	validate(t, s.col)
 	target := rebuild(t, s.col)
 	if diffs := compare(t, source, target, groups); len(diffs) > 0 {
 		t.Errorf("the rebuilt server differs from the source: %d differences\n%s", len(diffs), lines(diffs))
 	}
+	validate(t, s.col)
 }

@@ -70,8 +70,9 @@ func (c *collector) add(part int, line []byte) {
 	}
 	p := c.parts[part]
 	p.lines++
-	p.w.Write(line)
-	p.w.WriteByte('\n')
+	if _, err := p.w.Write(append(line[:len(line):len(line)], '\n')); err != nil {
+		p.problem("writing down: %v", err)
+	}
 	id, err := replay.LineID(line)
 	if err != nil {
 		p.problem("%v: %.100q", err, line)

@@ -232,11 +232,9 @@ func differentStreams(t *testing.T, a, b *redis.Client, db int, groups counters)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for page := range slices.Chunk(keys, 200) {
+		page = lasting(t, a, page)
 		infoA, infoB := streamInfos(t, a, page, groups), streamInfos(t, b, page, groups)
 		for i, key := range page {
-			if infoA[i] == nil { // near its deadline, or gone since
-				continue
-			}
 			compared++
 			if !reflect.DeepEqual(infoA[i], infoB[i]) && len(diffs) < maxNamed {
 				diffs = append(diffs, fmt.Sprintf("  db %d stream %q (%x):\n%s", db, shorten(key), shorten(key), firstDifference("", infoA[i], infoB[i])))
@@ -246,37 +244,46 @@ func differentStreams(t *testing.T, a, b *redis.Client, db int, groups counters)
 	return compared, diffs
 }
 
-// streamInfos returns XINFO STREAM … FULL of the keys without what may differ; nil for keys near their deadline.
+// lasting returns the keys that have not expired and will not soon.
+func lasting(t *testing.T, c *redis.Client, keys []string) []string {
+	t.Helper()
+	p := c.Pipeline()
+	ttls := make([]*redis.DurationCmd, len(keys))
+	for i, k := range keys {
+		ttls[i] = p.PTTL(t.Context(), k)
+	}
+	if _, err := p.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const none = -1 // not a duration: the server's answer for a key without a deadline
+	var out []string
+	for i, k := range keys {
+		if ttl := ttls[i].Val(); ttl == none || ttl > time.Minute {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// streamInfos returns XINFO STREAM … FULL of the keys without what may differ.
 func streamInfos(t *testing.T, c *redis.Client, keys []string, groups counters) []any {
 	t.Helper()
 	ctx := t.Context()
 	p := c.Pipeline()
-	ttls := make([]*redis.DurationCmd, len(keys))
-	for i, k := range keys {
-		ttls[i] = p.PTTL(ctx, k)
-	}
-	if _, err := p.Exec(ctx); err != nil {
-		t.Fatal(err)
-	}
-	p = c.Pipeline()
 	infos := make([]*redis.Cmd, len(keys))
 	for i, k := range keys {
-		if ttl := ttls[i].Val(); ttl < 0 || ttl > time.Minute {
-			infos[i] = p.Do(ctx, "XINFO", "STREAM", k, "FULL", "COUNT", "0")
-		}
+		infos[i] = p.Do(ctx, "XINFO", "STREAM", k, "FULL", "COUNT", "0")
 	}
 	if _, err := p.Exec(ctx); err != nil && !isReplyError(err) {
 		t.Fatal(err)
 	}
 	out := make([]any, len(keys))
 	for i := range keys {
-		switch {
-		case infos[i] == nil:
-		case infos[i].Err() != nil:
+		if infos[i].Err() != nil {
 			out[i] = "error: " + infos[i].Err().Error()
-		default:
-			out[i] = normal(infos[i].Val(), groups)
+			continue
 		}
+		out[i] = normal(infos[i].Val(), groups)
 	}
 	return out
 }

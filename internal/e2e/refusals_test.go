@@ -8,6 +8,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestConfigurationProblems(t *testing.T) {
 			"KEYFEED_SOURCE_ULR=redis://127.0.0.1:1", "KEYFEED_SINK=rabbit", "KEYFEED_HEARTBEAT_INTERVAL=soon",
 			"KEYFEED_SOURCE_NAME=", "KEYFEED_KAFKA_BROKERS=127.0.0.1:1",
 		},
-		"KEYFEED_SOURCE_ULR", "KEYFEED_SOURCE_URL", "KEYFEED_SINK", "rabbit", "KEYFEED_HEARTBEAT_INTERVAL", "KEYFEED_SOURCE_NAME",
+		"KEYFEED_SOURCE_ULR", "KEYFEED_SOURCE_URL", "KEYFEED_SINK must be", "KEYFEED_HEARTBEAT_INTERVAL", "KEYFEED_SOURCE_NAME",
 	)
 	refused(t, 2, []string{"KEYFEED_SOURCE_URL=redis://127.0.0.1:1/3"}, "KEYFEED_SOURCE_URL", "database")
 }
@@ -59,15 +60,20 @@ func TestCredentialsThatAreWrong(t *testing.T) {
 		texts []string
 	}{
 		{
-			"no password", []testenv.Option{testenv.Set("requirepass", "sesame")}, nil,
+			"no password",
+			[]testenv.Option{testenv.Set("requirepass", "sesame")},
+			nil,
 			[]string{"KEYFEED_SOURCE_PASSWORD"},
 		},
 		{
-			"wrong password", []testenv.Option{testenv.Set("requirepass", "sesame")}, []string{"KEYFEED_SOURCE_PASSWORD=open-onion"},
+			"wrong password",
+			[]testenv.Option{testenv.Set("requirepass", "sesame")},
+			[]string{"KEYFEED_SOURCE_PASSWORD=open-onion"},
 			[]string{"(?i)password"},
 		},
 		{
-			"missing ACL", []testenv.Option{testenv.ACL("user bob on >pw ~* &* +@all -psync")},
+			"missing ACL",
+			[]testenv.Option{testenv.ACL("user bob on >pw ~* &* +@all -psync")},
 			[]string{"KEYFEED_SOURCE_USERNAME=bob", "KEYFEED_SOURCE_PASSWORD=pw"},
 			[]string{`(?i)ACL SETUSER bob.*\+psync`},
 		},
@@ -232,12 +238,14 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	awaitFullSync(t, k, source)
 	blackhole.Stall()
 	source.Client().Set(context.Background(), "k", "w", 0)
-	k.now.Signal(15)
+	written := source.Offset()
+	testenv.Eventually(t, 30*time.Second, "keyfeed has what the sink does not take", func() bool { return acknowledged(source) >= written })
+	k.now.Signal(syscall.SIGTERM)
 	select {
-	case <-k.now.Done(): // nothing was left to publish
-		return
+	case <-k.now.Done():
+		t.Fatal("keyfeed ended at the first SIGTERM, with events that were not published and time to do it")
 	case <-time.After(500 * time.Millisecond):
 	}
-	k.now.Signal(15)
+	k.now.Signal(syscall.SIGTERM)
 	k.now.Wait(5 * time.Second)
 }

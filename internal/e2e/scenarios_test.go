@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,8 +107,10 @@ func TestSinkIsAway(t *testing.T) {
 func acknowledged(source *testenv.Instance) int64 {
 	for field := range strings.SplitSeq(source.Info("replication")["slave0"], ",") {
 		if text, ok := strings.CutPrefix(field, "offset="); ok {
-			var n int64
-			fmt.Sscan(text, &n)
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return 0
+			}
 			return n
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func (c *collector) add(part int, line []byte) {
 	}
 	p := c.parts[part]
 	p.lines++
-	if _, err := p.w.Write(append(line[:len(line):len(line)], '\n')); err != nil {
+	if _, err := p.w.Write(append(slices.Clip(line), '\n')); err != nil {
 		p.problem("writing down: %v", err)
 	}
 	id, err := replay.LineID(line)

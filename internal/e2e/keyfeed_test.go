@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -68,6 +69,8 @@ func (k *keyfeed) watchMemory(c *testenv.ChildProcess) {
 // terminate ends keyfeed with SIGTERM and holds that it ends with code 0.
 func (k *keyfeed) terminate() {
 	k.t.Helper()
+	// Before it runs its own code nothing handles the signal.
+	testenv.Eventually(k.t, time.Minute, "keyfeed starts", func() bool { return strings.Contains(k.now.Output(), "keyfeed is starting") })
 	k.now.Signal(syscall.SIGTERM)
 	if code := k.now.Wait(endTimeout); code != 0 {
 		k.t.Fatalf("keyfeed ended with code %d after SIGTERM, want 0", code)

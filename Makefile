@@ -50,7 +50,7 @@ fuzz-ci: ## the fuzz targets of what comes from outside: RESP, RDB, segments
 	@$(MAKE) --no-print-directory fuzz-one PKG=./backlog TARGET=FuzzSegmentRecovery
 
 fuzz-one:
-	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) $(PKG)
+	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG)
 
 mutants: ## 300,000 damaged RDB files: no panic, no hang, at most 256 MB
 	KEYFEED_RDB_MUTANTS=300000 $(GO) test -count=1 -timeout 30m -run '^TestMutants$$' -v ./snapshot/rdb

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -85,10 +86,58 @@ func compareLive(t *testing.T, server *testenv.Instance, family rdb.Family, vers
 		if got.aux["redis-bits"] != "64" {
 			t.Errorf("aux fields are %q", got.aux)
 		}
+		for _, code := range newestCodes(version) {
+			if got.codes[code] == 0 {
+				t.Errorf("no value of type %d is in the file", code)
+			}
+		}
 		sizes := len(got.sizes)
 		if sizes != 4 {
 			t.Errorf("%d databases have a size, want 4", sizes)
 		}
+	}
+}
+
+// newestCodes are value types that a server must have written for the comparison to mean something.
+func newestCodes(version int) []byte {
+	switch version {
+	case 9:
+		return []byte{0, 2, 4, 5, 11, 12, 13, 14, 15}
+	case 10:
+		return []byte{0, 2, 5, 11, 16, 17, 18, 19}
+	case 12:
+		return []byte{0, 2, 4, 5, 11, 16, 17, 18, 20, 21, 24, 25}
+	default:
+		return []byte{0, 2, 4, 5, 11, 16, 17, 18, 20, 21, 22}
+	}
+}
+
+// In cluster mode the file has the sizes of slots between the keys (opcode 244).
+func TestClusterMode(t *testing.T) {
+	for _, name := range []string{"redis-7.4", "valkey-9"} {
+		t.Run(name, func(t *testing.T) {
+			server := testenv.Server(t, name, testenv.Set("cluster-enabled", "yes"))
+			l := &live{t: t, c: server.Client(), ctx: t.Context()}
+			l.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+			testenv.Eventually(t, 30*time.Second, "the cluster serves its slots", func() bool {
+				_, err := l.try("SET", "k0", 0)
+				return err == nil
+			})
+			for i := range 200 {
+				l.do("SET", fmt.Sprint("k", i), i)
+			}
+			l.do("SAVE")
+			file, err := os.ReadFile(filepath.Join(server.Dir, "dump.rdb"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := decodeBytes(t, file, rdb.Config{})
+			for i := range 200 {
+				if text := got.keys[fmt.Sprintf(`0/"k%d"`, i)]; text != fmt.Sprintf(`string - "%d"`, i) {
+					t.Errorf("k%d is %q", i, text)
+				}
+			}
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ type recorder struct {
 	aux     map[string]string
 	funcs   []string
 	sizes   []string
+	codes   map[byte]int // value type codes
 
 	cur    *rdb.Key
 	name   string
@@ -32,7 +33,7 @@ type recorder struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{keys: map[string]string{}, skipped: map[string]int{}, aux: map[string]string{}}
+	return &recorder{keys: map[string]string{}, skipped: map[string]int{}, aux: map[string]string{}, codes: map[byte]int{}}
 }
 
 var _ rdb.Visitor = (*recorder)(nil)
@@ -95,6 +96,7 @@ func (r *recorder) Key(k *rdb.Key) error {
 
 func (r *recorder) EndKey() error {
 	k := r.cur
+	r.codes[k.Encoding]++
 	text := typeText(k.Type.String(), k.Module) + " " + expireText(k.ExpireAtMs, k.HasExpire) + " "
 	switch k.Type {
 	case rdb.TypeString:

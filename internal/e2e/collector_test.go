@@ -163,6 +163,13 @@ func (c *collector) awaitKind(k *keyfeed, kind string, n int64, timeout time.Dur
 	c.await(k, timeout, fmt.Sprintf("%d messages %s in every partition", n, kind), func(p *partition) bool { return p.kinds[kind] >= n })
 }
 
+// messages is how many messages of the kind the first partition has.
+func (c *collector) messages(kind string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parts[0].kinds[kind]
+}
+
 // count is how many events have come.
 func (c *collector) count() int64 {
 	c.mu.Lock()

@@ -4,7 +4,7 @@ package e2e
 
 import (
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,10 +20,13 @@ const endTimeout = 60 * time.Second
 
 // keyfeed is the program under test with its settings. It may run or not.
 type keyfeed struct {
-	t    *testing.T
-	env  []string
-	now  *testenv.ChildProcess
-	peak atomic.Int64 // most bytes resident of any run
+	t   *testing.T
+	env []string
+	now *testenv.ChildProcess
+
+	mu     sync.Mutex // guards what follows
+	peak   int64      // most bytes resident of any run
+	peakAt time.Time  // when it was seen, to be found in the log
 }
 
 // startKeyfeed starts `keyfeed run` on a data directory of its own; env comes after the settings that all tests share.
@@ -61,8 +64,16 @@ func (k *keyfeed) watchMemory(c *testenv.ChildProcess) {
 		case <-c.Done():
 			return
 		case <-tick.C:
-			k.peak.Store(max(k.peak.Load(), c.PeakRSS()))
+			k.sawMemory(c.PeakRSS())
 		}
+	}
+}
+
+func (k *keyfeed) sawMemory(bytes int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if bytes > k.peak {
+		k.peak, k.peakAt = bytes, time.Now()
 	}
 }
 
@@ -93,9 +104,10 @@ func (k *keyfeed) running() {
 // checkMemory holds that no run of keyfeed has had more resident than it may.
 func (k *keyfeed) checkMemory() {
 	k.t.Helper()
-	peak := k.peak.Load()
-	k.t.Logf("keyfeed had at most %d MiB resident", peak>>20)
-	if peak == 0 || peak > maxRSS {
-		k.t.Errorf("keyfeed had %d MiB resident, want at most %d MiB (and more than 0)", peak>>20, maxRSS>>20)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.t.Logf("keyfeed had at most %d MiB resident, first at %s", k.peak>>20, k.peakAt.UTC().Format(time.RFC3339Nano))
+	if k.peak == 0 || k.peak > maxRSS {
+		k.t.Errorf("keyfeed had %d MiB resident, want at most %d MiB (and more than 0)", k.peak>>20, maxRSS>>20)
 	}
 }

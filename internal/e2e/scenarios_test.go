@@ -25,8 +25,33 @@ func TestSnapshotIsExact(t *testing.T) {
 	generate(t, source, seed, 10_000, 20_000)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
 	s.col.awaitKind(k, "snapshot_end", 1, 2*time.Minute)
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	verify(t, source, s, withCounters)
+}
+
+// Ended while the source sends its snapshot, keyfeed asks for another one at the next start, and only the events of that
+// one come out: nothing of a snapshot is published before all of it is there.
+func TestEndedWhileTheSnapshotArrives(t *testing.T) {
+	for name, end := range map[string]func(*keyfeed){"SIGTERM": (*keyfeed).terminate, "SIGKILL": (*keyfeed).kill} {
+		t.Run(name, func(t *testing.T) {
+			s := natsSink(t)
+			source := startSource(t)
+			generate(t, source, newSeed(t), 5_000, 20_000)
+			proxy := testenv.Proxy(t, source.Addr())
+			proxy.StallAfter(testenv.Down, 1<<20)
+			k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL=redis://"+proxy.Addr(), "KEYFEED_SHUTDOWN_TIMEOUT=1s")...)
+			proxy.AwaitBytes(testenv.Down, 1<<20, time.Minute)
+			end(k)
+			proxy.Resume()
+			k.start()
+			s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+			settle(t, k, source, s, 2)
+			if n := s.col.messages("snapshot_begin"); n != 1 {
+				t.Errorf("%d snapshots came out, want 1", n)
+			}
+			verify(t, source, s, withCounters)
+		})
+	}
 }
 
 // kill -9 in the middle of anything costs no event and no second full sync.
@@ -45,7 +70,7 @@ func TestKilledTimeAndAgain(t *testing.T) {
 	}
 	timeline(t, 1300*time.Millisecond, actions, 11)
 	ws.stopAnyhow()
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	verify(t, source, s, withoutCounters)
 }
 
@@ -68,7 +93,7 @@ func TestSourceLinkIsCut(t *testing.T) {
 		12: func() { proxy.Down(testenv.RST) }, 14: proxy.Accept,
 	}, 15)
 	ws.stopAnyhow()
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	if n := proxy.Connections(); n < 5 {
 		t.Errorf("keyfeed has connected %d times, want at least 5", n)
 	}
@@ -97,7 +122,7 @@ func TestSinkIsAway(t *testing.T) {
 	events := s.col.count()
 	s.mend()
 	ws.stopAnyhow()
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	t.Logf("%d bytes of stream in an outage of %v, %d events after it", written-before, size.outage, s.col.count()-events)
 	k.checkMemory()
 	verify(t, source, s, withoutCounters)
@@ -132,7 +157,7 @@ func TestEmbeddedJetStream(t *testing.T) {
 	ws := startWriters(t, source, seed, 2, 2000)
 	timeline(t, time.Second, map[int]func(){2: func() { k.terminate(); k.start() }, 4: func() { k.kill(); k.start() }}, 6)
 	ws.stopAnyhow()
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	verify(t, source, s, withoutCounters)
 }
 
@@ -145,7 +170,7 @@ func TestHugeHash(t *testing.T) {
 	g.bigCollection(t.Context(), source.Client(), 0, size.hugeHash)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
 	s.col.awaitKind(k, "snapshot_end", 1, 5*time.Minute)
-	settle(t, k, source, s)
+	settle(t, k, source, s, 1)
 	k.checkMemory()
 	verify(t, source, s, withCounters)
 }

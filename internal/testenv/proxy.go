@@ -23,8 +23,10 @@ type Cut int
 
 // The ways to end a connection.
 const (
-	FIN Cut = iota // orderly close: the other side reads the end of the stream
-	RST            // reset: reads and writes of the other side fail, bytes not yet read are lost
+	FIN   Cut = iota // orderly close: the other side reads the end of the stream
+	RST              // reset: reads and writes of the other side fail, bytes not yet read are lost
+	stall            // not an end: all connections stall, see StallAfter
+
 	// HalfOpen closes the connection to the target only; the one who connected is told nothing and whatever it sends
 	// is swallowed, as after a cable was pulled.
 	HalfOpen
@@ -89,6 +91,9 @@ func (p *TCPProxy) CutAfter(dir Direction, n int64, how Cut) {
 	defer p.mu.Unlock()
 	p.cuts = append(p.cuts, cutPoint{dir, n, how})
 }
+
+// StallAfter is [TCPProxy.Stall] at the moment when a connection has passed exactly n bytes in that direction.
+func (p *TCPProxy) StallAfter(dir Direction, n int64) { p.CutAfter(dir, n, stall) }
 
 // Disarm forgets the cuts not used yet and returns how many they were.
 func (p *TCPProxy) Disarm() int {

@@ -64,10 +64,16 @@ func (l *link) pump(dir Direction) {
 // cut ends the connection when a cut is due at this count, and reports whether the pump is to end.
 func (l *link) cut(dir Direction, passed int64) bool {
 	how, ok := l.proxy.takeCut(dir, passed)
-	if ok {
-		l.end(how)
+	switch {
+	case !ok:
+		return false
+	case how == stall:
+		l.proxy.Stall()
+		l.proxy.waitGate()
+		return false
 	}
-	return ok && how != HalfOpen
+	l.end(how)
+	return how != HalfOpen
 }
 
 // swallow keeps the client's side of a half-open connection alive: what it sends is read and dropped until it ends.
@@ -89,6 +95,7 @@ func (l *link) end(how Cut) {
 	case HalfOpen:
 		l.halfOpen.Store(true)
 		_ = l.upstream.Close()
+	case stall:
 	}
 }
 

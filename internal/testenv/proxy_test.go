@@ -140,3 +140,22 @@ func TestProxyRefuseAndRetarget(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestProxyStallsAtTheByte(t *testing.T) {
+	p := testenv.Proxy(t, echo(t))
+	p.StallAfter(testenv.Down, 70_000)
+	c := dial(t, p.Addr())
+	go func() { _, _ = c.Write(make([]byte, 200_000)) }()
+	if _, err := io.ReadFull(c, make([]byte, 70_000)); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d bytes more, %v", n, err)
+	}
+	p.Resume()
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.ReadFull(c, make([]byte, 130_000)); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -58,9 +59,11 @@ func (l *link) fill() error {
 func (l *link) read(p []byte) (int, error) {
 	now := time.Now()
 	if l.idle > 0 {
-		if err := l.conn.SetReadDeadline(now.Add(l.idle)); err != nil {
+		err := l.conn.SetReadDeadline(now.Add(l.idle))
+		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
 			return 0, fmt.Errorf("setting the read deadline: %w", err)
 		}
+		// Of a closed connection Read says at once who closed it, which the deadline's error does not.
 	}
 	n, err := l.conn.Read(p)
 	if n > 0 {

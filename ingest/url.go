@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 )
 
 // ParseURL reads a source URL into the fields of a Config that it holds:
@@ -43,6 +44,9 @@ func ParseURL(raw string) (Config, error) {
 		port := u.Port()
 		if port == "" {
 			port = "6379"
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return Config{}, errors.New("the source URL has an impossible port: it is a number from 1 to 65535")
 		}
 		c.Network, c.Address = "tcp", net.JoinHostPort(u.Hostname(), port)
 		if u.Scheme == "rediss" {

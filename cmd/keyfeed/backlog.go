@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 
 	"keyfeed/backlog"
+	"keyfeed/internal/app"
 	"keyfeed/internal/bridge"
-	"keyfeed/internal/config"
 )
 
 // runBacklog looks at, or shortens, the logs in the data directory of a keyfeed that does not run.
@@ -21,7 +21,7 @@ func runBacklog(_ context.Context, p process) error {
 	}
 	verb := p.args[0]
 	p.args = p.args[1:]
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}

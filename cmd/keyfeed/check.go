@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"keyfeed/internal/app"
 	"keyfeed/internal/check"
-	"keyfeed/internal/config"
 )
 
 // checkTimeout bounds the whole check.
@@ -15,7 +15,7 @@ func runCheck(ctx context.Context, p process) error {
 	if err := noArgs(p, "check"); err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func runPosition(ctx context.Context, p process) error {
 	if len(p.args) != 1 {
 		return &usageError{"say what to do: keyfeed position show, or keyfeed position reset"}
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"keyfeed/docs"
 	"keyfeed/internal/app"
-	"keyfeed/internal/config"
 )
 
 // noArgs refuses what follows a command that takes nothing.
@@ -28,7 +27,7 @@ func runBridge(ctx context.Context, p process) error {
 	if err := noArgs(p, "run"); err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func runConfig(_ context.Context, p process) error {
 	if err := noArgs(p, "config"); err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func runHealthcheck(ctx context.Context, p process) error {
 	if err := noArgs(p, "healthcheck"); err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -23,10 +24,11 @@ type tailOptions struct {
 	follow bool
 	json   bool
 	width  int
+	stderr io.Writer
 }
 
 func runTail(ctx context.Context, p process) (err error) {
-	var o tailOptions
+	o := tailOptions{stderr: p.stderr}
 	flags := flag.NewFlagSet("keyfeed tail", flag.ContinueOnError)
 	flags.StringVar(&o.from, "from", "new", "new: what comes from now on; start: everything the sink holds; N: the last N events")
 	flags.BoolVar(&o.follow, "follow", true, "wait for more at the end")
@@ -43,7 +45,7 @@ func runTail(ctx context.Context, p process) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.environ)
+	cfg, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}
@@ -113,10 +115,13 @@ func tailNATS(ctx context.Context, cfg *config.Config, o tailOptions, last int64
 	if !o.follow {
 		start = start.ToEnd()
 	}
-	for {
+	for waiting := false; ; waiting = true {
 		err := nats.Read(ctx, c, start, func(r *nats.Record) error { return show(r.Value) })
 		if !o.follow || !waitable(err, nats.ErrNoStream) {
 			return err
+		}
+		if !waiting {
+			fmt.Fprintf(o.stderr, "keyfeed: %v; waiting for it\n", err)
 		}
 		if err := pause(ctx); err != nil {
 			return err
@@ -130,10 +135,13 @@ func tailKafka(ctx context.Context, cfg *config.Config, o tailOptions, last int6
 		return err
 	}
 	opts := kafka.ReadOptions{FromEnd: last >= 0, Last: max(last, 0), OneCopy: true, UntilEnd: !o.follow}
-	for {
+	for waiting := false; ; waiting = true {
 		err := kafka.Read(ctx, c, opts, func(r kafka.Record) error { return show(r.Value) })
 		if !o.follow || !waitable(err, kafka.ErrNoTopic) {
 			return err
+		}
+		if !waiting {
+			fmt.Fprintf(o.stderr, "keyfeed: %v; waiting for it\n", err)
 		}
 		if err := pause(ctx); err != nil {
 			return err

@@ -77,7 +77,9 @@ func carry(ctx, outer context.Context, cfg *config.Config, stdout, stderr io.Wri
 		err = cause
 	}
 	end()
-	err = errors.Join(err, g.Wait())
+	if werr := g.Wait(); !errors.Is(err, werr) { // it may be the very reason of the end
+		err = errors.Join(err, werr)
+	}
 	log.Info("keyfeed has stopped", "position", b.Status().Position)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ type link struct {
 
 	mu  sync.Mutex
 	raw []net.Conn // the sockets under conn; guarded by mu
+	// failed is why the last socket could not be made, which nats.go does not tell; guarded by mu.
+	failed error
 }
 
 // dial connects within ctx. lost is called once, from any goroutine, when the connection ends or the server refuses
@@ -61,13 +64,38 @@ func dial(ctx context.Context, cfg *Config, lost func(error)) (*link, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, classify(fmt.Errorf("connecting to NATS: %w", err))
+		return nil, classify(unreachable(cfg, err, l.dialError()))
 	}
 	if ctx.Err() != nil {
 		l.close()
 		return nil, fmt.Errorf("connecting to NATS: %w", context.Cause(ctx))
 	}
 	return l, nil
+}
+
+// unreachable says where no server could be reached, why, and what to look at. The URL's user and password stay out.
+func unreachable(cfg *Config, err, dialing error) error {
+	if !errors.Is(err, natsgo.ErrNoServers) || dialing == nil {
+		return fmt.Errorf("connecting to NATS: %w", err)
+	}
+	return fmt.Errorf("connecting to NATS at %s: %w: is the server running, and KEYFEED_NATS_URL right?", servers(cfg.URL), dialing)
+}
+
+// servers lists the hosts of a URL or of several with commas between.
+func servers(urls string) string {
+	var hosts []string
+	for one := range strings.SplitSeq(urls, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return strings.Join(hosts, ", ")
+}
+
+func (l *link) dialError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // isAboutBucket reports whether err is a permission that only the bucket of positions needs.
@@ -135,11 +163,12 @@ type dialer struct {
 // Dial implements natsgo.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	raw, err := (&net.Dialer{Timeout: d.timeout}).DialContext(d.ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
 	d.link.mu.Lock()
 	defer d.link.mu.Unlock()
+	if err != nil {
+		d.link.failed = err
+		return nil, err
+	}
 	d.link.raw = append(d.link.raw, raw)
 	if d.ctx.Err() != nil { // cut ran before: nobody else closes this one
 		_ = raw.Close()

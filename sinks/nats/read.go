@@ -133,6 +133,9 @@ func dialReader(ctx context.Context, cfg *Config) (*natsgo.Conn, error) {
 	}
 	conn, err := natsgo.Connect(cfg.URL, options...)
 	if err != nil {
+		if errors.Is(err, natsgo.ErrNoServers) {
+			return nil, fmt.Errorf("connecting to NATS at %s: %w: is the server running, and KEYFEED_NATS_URL right?", servers(cfg.URL), err)
+		}
 		return nil, classify(fmt.Errorf("connecting to NATS: %w", err))
 	}
 	return conn, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +36,7 @@ func bridgeConfig(cfg *config.Config, log *slog.Logger) (bridge.Config, error) {
 		},
 		Spool: snapshot.Config{MaxBytes: int64(cfg.SpoolMaxBytes)},
 		Pump: pump.Config{
-			HeartbeatInterval: cfg.HeartbeatInterval, FlushTimeout: cfg.ShutdownTimeout,
+			HeartbeatInterval: cfg.HeartbeatInterval, FlushTimeout: max(cfg.ShutdownTimeout, time.Millisecond), // 0s: at once
 		},
 		MaxBytes: int(cfg.Event.MaxBytes), BinaryAlways: cfg.Event.Binary == config.BinaryAlways, Publish: cfg.Event.Publish,
 		Filter: pump.Filter{

@@ -14,6 +14,10 @@ var (
 	// ErrRetry is wrapped by an error of a Store, Spool or Log that should close the link and lead back to Resume: the
 	// log is full, a payload was damaged, a snapshot did not fit. Other errors of theirs end Run.
 	ErrRetry = errors.New("try again")
+
+	// ErrBlocked is an ErrRetry for a log without room: Resume waits until there is some, so the link comes back right
+	// after it, without the backoff of a failure.
+	ErrBlocked = fmt.Errorf("%w when there is room", ErrRetry)
 )
 
 // Kind says what may heal a refusal.

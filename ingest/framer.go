@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
 
 	"keyfeed/internal/change"
 	"keyfeed/internal/resp"
@@ -92,16 +91,13 @@ func (f *framer) takeAsked() bool {
 }
 
 // desync explains an error of the scanner; near is the buffer up to a little behind the wrong byte. A header over a limit
-// is no desync: the frame around it is right, and a full resync would bring the same value again.
+// is one too: the limits lie above what any server sends, so the number is damage and not a value.
 func (f *framer) desync(near []byte, err error) error {
 	perr, ok := errors.AsType[*resp.ProtocolError](err)
 	if !ok {
 		return err
 	}
 	offset := f.base + perr.Offset + 1
-	if perr.Limit {
-		return fmt.Errorf("%w: the command at offset %d has %s", ErrOperator, offset, perr.Msg)
-	}
 	context := append(append([]byte(nil), f.last[:f.lastN]...), near...)
 	context = context[max(0, len(context)-contextBytes):]
 	return &DesyncError{Offset: offset, Err: errors.New(perr.Msg), Context: context}

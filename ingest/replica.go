@@ -92,10 +92,16 @@ func (r *Replica) after(ctx context.Context, err error) (time.Duration, error) {
 	case isStore, errors.Is(err, ErrOperator):
 		return 0, err
 	}
+	if errors.Is(err, ErrBlocked) {
+		return min(blockedPause, r.cfg.BackoffMin), nil // the store has said why it is full
+	}
 	wait := r.back.next(ended.streamed, ended.full)
 	r.report.failed(err, wait)
 	return wait, nil
 }
+
+// blockedPause keeps a store that says it has room, and then has none, from spinning.
+const blockedPause = 100 * time.Millisecond
 
 func stopped(ctx context.Context) bool { return ctx.Err() != nil }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -24,7 +25,7 @@ func bridgeConfig(cfg *config.Config, log *slog.Logger) (bridge.Config, error) {
 	}
 	maxBacklog := int64(cfg.Backlog.MaxBytes)
 	if maxBacklog == 0 {
-		if maxBacklog, err = halfFree(cfg.DataDir); err != nil {
+		if maxBacklog, err = defaultBacklog(cfg); err != nil {
 			return bridge.Config{}, err
 		}
 	}
@@ -57,13 +58,37 @@ func orNone[T ~int64](v T) T {
 	return v
 }
 
-// halfFree is half of the free space where dir is, or will be.
-func halfFree(dir string) (int64, error) {
+// defaultBacklog is half of the space that is free but for the source's own files: a restart with a full log must not
+// find the limit halved.
+func defaultBacklog(cfg *config.Config) (int64, error) {
+	free, err := freeSpace(cfg.DataDir)
+	if err != nil {
+		return 0, err
+	}
+	var own int64
+	err = filepath.WalkDir(filepath.Join(cfg.DataDir, "sources", cfg.Source.Name), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			own += info.Size()
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("measuring the backlog: %w", err)
+	}
+	return (free + own) / 2, nil
+}
+
+// freeSpace is the free space where dir is, or will be.
+func freeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t
 	for {
 		err := unix.Statfs(dir, &st)
 		if err == nil {
-			return int64(st.Bavail) * st.Bsize / 2, nil
+			return int64(st.Bavail) * st.Bsize, nil
 		}
 		parent := filepath.Dir(dir)
 		if !errors.Is(err, unix.ENOENT) || parent == dir {

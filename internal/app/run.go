@@ -20,6 +20,7 @@ import (
 // Run carries changes until ctx ends and everything in flight is delivered (nil), or an error says why it cannot go on.
 // stdout is for the sink of that name, stderr for logs and the progress bar.
 func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) (err error) {
+	limitMemory()
 	log := NewLogger(&cfg, stderr)
 	for _, w := range cfg.Warnings() {
 		log.Warn("a setting has no effect", "reason", w)

@@ -31,7 +31,10 @@ func refused(err error) error {
 
 // retryFull makes errors that time heals ones that the link retries: a full disk or log, a damaged snapshot.
 func retryFull(err error) error {
-	for _, heals := range []error{backlog.ErrFull, snapshot.ErrFull, snapshot.ErrDamaged} {
+	if errors.Is(err, backlog.ErrFull) {
+		return fmt.Errorf("%w: %w", ingest.ErrBlocked, err)
+	}
+	for _, heals := range []error{snapshot.ErrFull, snapshot.ErrDamaged} {
 		if errors.Is(err, heals) {
 			return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 		}

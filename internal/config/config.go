@@ -122,7 +122,7 @@ type Kafka struct {
 	UseTLS bool `env:"TLS" envDefault:"false" desc:"Use TLS. Any KEYFEED_KAFKA_TLS_… setting turns it on as well."`
 	TLS    TLS  `envPrefix:"TLS_"`
 
-	MaxBufferedBytes Size          `env:"MAX_BUFFERED_BYTES" envDefault:"64MiB" min:"1MiB" max:"4GiB" desc:"Keys and values queued and not yet acknowledged, at most."`
+	MaxBufferedBytes Size          `env:"MAX_BUFFERED_BYTES" envDefault:"16MiB" min:"1MiB" max:"4GiB" desc:"Keys and values queued and not yet acknowledged, at most."`
 	Timeout          time.Duration `env:"TIMEOUT" envDefault:"30s" min:"1s" max:"10m" desc:"An acknowledgement later than this fails the sink, which then starts anew from the position stored."`
 }
 

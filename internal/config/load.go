@@ -33,7 +33,10 @@ func Load(environ []string) (Config, error) {
 	l.problems = append(l.problems, cfg.conflicts()...)
 	cfg.warnings = cfg.unused()
 	if len(l.problems) > 0 {
-		return Config{}, &Error{Problems: l.problems}
+		// What could be read is returned, so that more can be checked; but no URL, which may hide a password where none is
+		// looked for.
+		cfg.Source.URL, cfg.NATS.URL = URL{}, URL{NATSEmbedded}
+		return cfg, &Error{Problems: l.problems}
 	}
 	return cfg, nil
 }

@@ -79,12 +79,10 @@ func (p *Pump) Run(ctx context.Context) (err error) {
 	failures := 0
 	for {
 		start := time.Now()
-		err := p.session(ctx, func() {
-			if failures > 0 {
-				p.cfg.Logger.Info("sink is back", "failures", failures, "position", p.sink.Confirmed().String())
-			}
+		progress, err := p.session(ctx, failures)
+		if progress { // opening alone proves nothing: a full broker opens well and takes nothing
 			failures, delay = 0, p.cfg.BackoffMin
-		})
+		}
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -111,16 +109,16 @@ func (p *Pump) closeSink() error {
 	return nil
 }
 
-// session runs from one Open of the sink to its first error.
-func (p *Pump) session(ctx context.Context, opened func()) error {
+// session runs from one Open of the sink to its first error. It reports whether the sink confirmed anything; failures
+// is how many sessions before it did not.
+func (p *Pump) session(ctx context.Context, failures int) (progress bool, err error) {
 	pos, err := p.open(ctx)
 	if ctx.Err() != nil {
-		return nil // stopped before the sink was open: nothing is in flight
+		return false, nil // stopped before the sink was open: nothing is in flight
 	}
 	if err != nil {
-		return &sinkError{fmt.Errorf("opening: %w", err)}
+		return false, &sinkError{fmt.Errorf("opening: %w", err)}
 	}
-	opened()
 	p.shared.report(pos, change.Position{})
 	p.planner.Opened(pos)
 	p.planner.Confirmed(pos)
@@ -129,7 +127,7 @@ func (p *Pump) session(ctx context.Context, opened func()) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		p.watch(sctx, cancel)
+		p.watch(sctx, cancel, pos, failures)
 	}()
 
 	dctx, release := grace(ctx, p.cfg.FlushTimeout)
@@ -146,9 +144,9 @@ func (p *Pump) session(ctx context.Context, opened func()) error {
 	cancel(nil)
 	<-watched
 	if ctx.Err() != nil || err == nil {
-		return p.drain(dctx, w) // a stop, or the end of everything: what is in flight is still delivered
+		return true, p.drain(dctx, w) // a stop, or the end of everything: what is in flight is still delivered
 	}
-	return err
+	return p.sink.Confirmed() != pos, err
 }
 
 func (p *Pump) open(ctx context.Context) (change.Position, error) {
@@ -186,12 +184,17 @@ func (p *Pump) feed(ctx context.Context, w *writer, pos change.Position) error {
 	}
 }
 
-// watch passes confirmations on and ends the session when the sink fails.
-func (p *Pump) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+// watch passes confirmations on and ends the session, which began at opened, when the sink fails.
+func (p *Pump) watch(ctx context.Context, cancel context.CancelCauseFunc, opened change.Position, failures int) {
 	for {
 		select {
 		case <-p.sink.Updates():
-			p.planner.Confirmed(p.sink.Confirmed())
+			pos := p.sink.Confirmed()
+			if failures > 0 && pos != opened {
+				p.cfg.Logger.Info("sink is back", "failures", failures, "position", pos.String())
+				failures = 0
+			}
+			p.planner.Confirmed(pos)
 			if err := p.sink.Err(); err != nil {
 				cancel(&sinkError{err})
 				return

@@ -244,6 +244,32 @@ func TestBackoffStartsAgainAfterAGoodLink(t *testing.T) {
 	}
 }
 
+// TestFullLogIsNoFailure: a log that fills up again and again delays the link by what Resume waits, not by a backoff.
+func TestFullLogIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := sampleHistory(false)
+		p := fakeprimary.New(func(_ int, c *fakeprimary.Conn) { _ = h.Serve(c) })
+		m := newMemory(t)
+		var at []time.Time
+		m.onAppend = func(change.Chunk) error {
+			if at = append(at, time.Now()); len(at) <= 8 {
+				return ErrBlocked
+			}
+			return nil
+		}
+		f := start(t, fakeConfig(t, p), m, p)
+		m.until(func() bool { return m.last() != nil && len(m.last().stream) > 0 })
+		synctest.Wait()
+		f.stop(t)
+		for i := range 8 {
+			// The ticker that releases the stream after a full resync takes a second of each turn here.
+			if d := at[i+1].Sub(at[i]); d > 1500*time.Millisecond {
+				t.Errorf("chunk %d came %v after the one before", i+2, d)
+			}
+		}
+	})
+}
+
 // TestFailuresAreLoggedOncePerInterval: an hour of refused connections leaves a readable log.
 func TestFailuresAreLoggedOncePerInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

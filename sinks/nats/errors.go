@@ -88,7 +88,7 @@ func classifyAPI(err error, api *jetstream.APIError) error {
 	case codeStoreFailed, codeResources:
 		return fmt.Errorf("%w: %w: raise its limit, or purge it when its consumers have read it", sinks.ErrFull, err)
 	case codeWrongLastSequence, codeWrongLastInProcess:
-		return fmt.Errorf("%w: something else was stored in the stream, or arrived late; reading its end again", err)
+		return fmt.Errorf("%w: something else was stored in the stream, or arrived late, or the server could not store (its log says whether the disk is full); reading the end again", err)
 	case codeNotEnabledOnServer, codeNotEnabledOnAccount:
 		return configError("%w: start the server with JetStream (nats-server -js), or enable it for the account", err)
 	case codeSubjectsOverlap:

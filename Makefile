@@ -49,8 +49,16 @@ fuzz-ci: ## the fuzz targets of what comes from outside: RESP, RDB, segments
 	@$(MAKE) --no-print-directory fuzz-one PKG=./snapshot/rdb TARGET=FuzzDecode
 	@$(MAKE) --no-print-directory fuzz-one PKG=./backlog TARGET=FuzzSegmentRecovery
 
+# The fuzzer of Go fails with "context deadline exceeded" when its time ends inside an input. That is no finding: a
+# finding names the file that its input was written to.
 fuzz-one:
-	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG)
+	@mkdir -p .cache; echo "$(PKG) $(TARGET)"; \
+	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG) 2>&1 | tee .cache/fuzz.log; \
+	status=$${PIPESTATUS[0]}; \
+	if [ $$status -ne 0 ] && grep -q '^    context deadline exceeded' .cache/fuzz.log \
+	  && ! grep -q -e 'Failing input' -e panic .cache/fuzz.log; then \
+	  echo "the time ended inside an input; no finding"; status=0; \
+	fi; exit $$status
 
 mutants: ## 300,000 damaged RDB files: no panic, no hang, at most 256 MB
 	KEYFEED_RDB_MUTANTS=300000 $(GO) test -count=1 -timeout 30m -run '^TestMutants$$' -v ./snapshot/rdb

@@ -166,3 +166,40 @@ func TestCrashWhileStoring(t *testing.T) {
 		t.Errorf("the position file holds %q, %v", text, err)
 	}
 }
+
+// TestStuckWriteReturnsAfterClose lets a Write return that Close gave up on: by then another client owns the position
+// file, so the old one must leave it alone.
+func TestStuckWriteReturnsAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "position")
+		stuck := make(chan struct{})
+		cfg := config(path, &struct{ write, sync error }{})
+		cfg.MaxRecords = 2 // half of them are saved at once, without the interval
+		cfg.Write = func([]byte) error {
+			<-stuck
+			return nil
+		}
+		s := local.New(cfg)
+		if _, err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Write(t.Context(), batch(1)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := s.Close(); err == nil {
+			t.Error("Close says nothing of the write that hangs")
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		close(stuck)
+		synctest.Wait()
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a closed client stored its position: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close after the write came back: %v", err)
+		}
+	})
+}

@@ -61,10 +61,9 @@ func (w *writer) loop() error {
 	due := time.NewTimer(w.sink.cfg.Interval)
 	defer due.Stop()
 	due.Stop()
-	for {
+	for !w.isStopped() {
 		select {
 		case <-w.stop:
-			return nil
 		case it := <-w.queue:
 			if len(w.unsaved) == 0 {
 				due.Reset(w.sink.cfg.Interval)
@@ -87,11 +86,25 @@ func (w *writer) loop() error {
 			}
 		}
 	}
+	return nil
+}
+
+// isStopped is asked before each step and not only in a select, which chooses by chance between two that are ready: a
+// Write that hung while Close gave up on it may return much later, when another client owns the place and its position
+// file. What that Write took is then stored again by the other one, which at-least-once allows; an older position in
+// the file is not.
+func (w *writer) isStopped() bool {
+	select {
+	case <-w.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // drain writes what is queued and stores its position.
 func (w *writer) drain() error {
-	for {
+	for !w.isStopped() {
 		select {
 		case it := <-w.queue:
 			if err := w.write(it); err != nil {
@@ -101,6 +114,7 @@ func (w *writer) drain() error {
 			return w.save()
 		}
 	}
+	return nil
 }
 
 func (w *writer) write(it item) error {
@@ -124,7 +138,7 @@ func (w *writer) write(it item) error {
 
 // save makes what is written durable, then the position, then confirms (invariant 2).
 func (w *writer) save() error {
-	if len(w.unsaved) == 0 {
+	if len(w.unsaved) == 0 || w.isStopped() {
 		return nil
 	}
 	if err := w.sink.cfg.Sync(); err != nil {

@@ -18,6 +18,7 @@ package sinks
 import (
 	"context"
 	"errors"
+	"time"
 
 	"keyfeed/internal/change"
 )
@@ -73,6 +74,15 @@ type Sink interface {
 type Limiter interface {
 	// MaxRecord is the largest len(Value)+len(Key) that the sink stores, in bytes; 0 = unknown. Valid after Open.
 	MaxRecord() int
+}
+
+// Stander is a sink that can see another writer at work, without disturbing it.
+type Stander interface {
+	// Standby only reads. It returns nil when no other writer has left a sign of life for as long as quiet, counted from
+	// its call on by this process's clock, and the cause of ctx when that ends first. A writer leaves one at least every
+	// 5 seconds, even when its source is silent. Called before Open, by the same
+	// goroutine; other errors are like those of Open.
+	Standby(ctx context.Context, quiet time.Duration) error
 }
 
 // Describer is a sink that can tell an operator what it is connected to.

@@ -160,9 +160,10 @@ func (s *Server) launch() error {
 func (s *Server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	done := s.done // the goroutine may outlive ready by a moment, and meet the next launch
 	go func() {
 		select {
-		case <-s.done:
+		case <-done:
 			cancel()
 		case <-ctx.Done():
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"keyfeed/ingest"
 	"keyfeed/internal/bridge"
 	"keyfeed/internal/broker"
 	"keyfeed/internal/config"
@@ -70,6 +71,9 @@ func carry(ctx, outer context.Context, cfg *config.Config, stdout, stderr io.Wri
 	g, gctx := errgroup.WithContext(around)
 	g.Go(func() error { return status.New(cfg.HTTPAddr, reporter{b}, log).Run(gctx) })
 	g.Go(func() error { return newProgress(b, stderr, log).Run(gctx) })
+	if addr := cfg.Source.RefuseFailoverAddr; addr != "" {
+		g.Go(func() error { return ingest.NewRefuser(addr, log).Run(gctx) })
+	}
 	defer context.AfterFunc(gctx, func() { cancel(context.Cause(gctx)) })()
 
 	log.Info("keyfeed is starting", "source", bc.Source.Target(), "name", bc.Name, "sink", cfg.Sink, "data_dir", cfg.DataDir)

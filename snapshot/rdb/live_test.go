@@ -48,6 +48,7 @@ func TestDecodeEqualsLiveServer(t *testing.T) {
 
 func compareLive(t *testing.T, server *testenv.Instance, family rdb.Family, version int) {
 	t.Helper()
+	t.Parallel()
 	l := &live{t: t, c: server.Client(), ctx: t.Context()}
 	l.fill(server)
 	l.do("SAVE")

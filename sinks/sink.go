@@ -35,6 +35,10 @@ var (
 	// lowered since Open; Open again, and cut the record by the limit of then.
 	ErrTooLarge = errors.New("record is too large for the sink")
 
+	// ErrLost is wrapped, together with ErrConfig, when the place no longer holds what the position says is stored, so
+	// that going on from there would leave a hole: see [Forgetter].
+	ErrLost = errors.New("the sink lost what it had confirmed")
+
 	// ErrFull is wrapped when the place has no room left. It heals when the operator makes room: back off and alert.
 	ErrFull = errors.New("the sink is full")
 
@@ -83,6 +87,20 @@ type Stander interface {
 	// 5 seconds, even when its source is silent. Called before Open, by the same
 	// goroutine; other errors are like those of Open.
 	Standby(ctx context.Context, quiet time.Duration) error
+}
+
+// Looker is a sink whose position can be read without taking it over: Open may fence a writer that is at work.
+type Looker interface {
+	// Look only reads: it makes nothing, and the writer at work does not notice. It returns the position that Open would
+	// find at the moment, and Open's errors. Not between Open and Close.
+	Look(ctx context.Context) (change.Position, error)
+}
+
+// Forgetter is a sink that can give up a position that it cannot go on from.
+type Forgetter interface {
+	// Forget takes the position back, durably, so that the next Open finds none; the events stay. It is called by the
+	// goroutine that calls Open, after an Open that gave ErrLost, when KEYFEED_ON_SINK_LOSS asks for it.
+	Forget(ctx context.Context) error
 }
 
 // Describer is a sink that can tell an operator what it is connected to.

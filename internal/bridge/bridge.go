@@ -104,6 +104,7 @@ func New(cfg Config, sink sinks.Sink) *Bridge {
 		dir: filepath.Join(cfg.DataDir, "sources", cfg.Name),
 	}
 	cfg.Pump.Logger = cfg.Logger
+	cfg.Pump.ForgetLost = cfg.OnSinkLoss == PolicyResync
 	b.pump = pump.New(sink, b, cfg.Pump)
 	return b
 }

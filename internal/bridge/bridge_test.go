@@ -19,6 +19,7 @@ import (
 	"keyfeed/internal/bridge"
 	"keyfeed/internal/pump"
 	"keyfeed/internal/testenv"
+	"keyfeed/sinks"
 	"keyfeed/snapshot"
 )
 
@@ -288,6 +289,38 @@ func TestSinkLoss(t *testing.T) {
 			r.await("a")
 			r.stopClean()
 			r.check(2, "requested")
+		})
+	}
+}
+
+// TestSinkLostWhatItConfirmed: a topic made anew, say, while the position is kept elsewhere.
+func TestSinkLostWhatItConfirmed(t *testing.T) {
+	for _, tt := range []struct {
+		policy, reason string
+		diskLost       bool
+	}{{bridge.PolicyFail, "", false}, {bridge.PolicyResync, "requested", false}, {bridge.PolicyResync, "initial", true}} {
+		t.Run(fmt.Sprint(tt.policy, " disk lost: ", tt.diskLost), func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.OnSinkLoss = tt.policy
+			r.start()
+			r.set("a")
+			r.await("a")
+			r.stopClean()
+			r.sink.lose()
+			if tt.diskLost {
+				r.cfg.DataDir = t.TempDir()
+			}
+			r.start()
+			if tt.policy == bridge.PolicyFail {
+				if err := r.end(false); !errors.Is(err, sinks.ErrLost) || !errors.Is(err, sinks.ErrConfig) {
+					t.Errorf("Run returned %v, want the sink's loss", err)
+				}
+				r.check(1)
+				return
+			}
+			r.await("a")
+			r.stopClean()
+			r.check(2, tt.reason)
 		})
 	}
 }

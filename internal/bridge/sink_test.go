@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
 	"keyfeed/internal/change"
+	"keyfeed/sinks"
 )
 
 // event is the part of a stored event that the tests look at.
@@ -35,7 +37,8 @@ type memorySink struct {
 	events []event
 	pos    change.Position
 	err    error
-	room   int // records that are still taken; negative = any number
+	lost   bool // the place was made anew behind the position
+	room   int  // records that are still taken; negative = any number
 }
 
 func newMemorySink(tb testing.TB) *memorySink {
@@ -49,8 +52,26 @@ func (s *memorySink) Open(context.Context) (change.Position, error) {
 	if s.room == 0 {
 		return change.Position{}, errAway
 	}
+	if s.lost {
+		return change.Position{}, fmt.Errorf("%w: %w", sinks.ErrConfig, sinks.ErrLost)
+	}
 	s.err = nil
 	return s.pos, nil
+}
+
+// Forget implements sinks.Forgetter.
+func (s *memorySink) Forget(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost, s.pos = false, change.Position{}
+	return nil
+}
+
+// lose makes the place one that lost what its position says.
+func (s *memorySink) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost, s.events = true, nil
 }
 
 func (s *memorySink) Write(_ context.Context, b *change.Batch) error {

@@ -21,6 +21,7 @@ type Config struct {
 	FlushTimeout      time.Duration // for what is in flight at the end, 25s
 	BackoffMin        time.Duration // before the sink is opened again, 100ms
 	BackoffMax        time.Duration // 10s
+	ForgetLost        bool          // a sink that lost what it had confirmed gives its position up instead of ending Run
 	Logger            *slog.Logger
 }
 
@@ -87,7 +88,10 @@ func (p *Pump) Run(ctx context.Context) (err error) {
 			return err
 		}
 		if _, ok := errors.AsType[*sinkError](err); !ok || !transient(err) {
-			return err
+			if err = p.forgive(ctx, err); err != nil {
+				return err
+			}
+			continue
 		}
 		failures++
 		wait := delay/2 + rand.N(delay/2+1)
@@ -100,6 +104,22 @@ func (p *Pump) Run(ctx context.Context) (err error) {
 			return nil
 		}
 	}
+}
+
+// forgive returns nil when err is a loss that the configuration lets pass: the sink then holds no position any more, and
+// the planner decides what to publish into it. Killed before that, the next process finds the same loss.
+func (p *Pump) forgive(ctx context.Context, err error) error {
+	f, ok := p.sink.(sinks.Forgetter)
+	if !ok || !p.cfg.ForgetLost || !errors.Is(err, sinks.ErrLost) {
+		return err
+	}
+	p.cfg.Logger.Warn("the sink lost what it had confirmed; giving its position up to publish everything anew", "error", err)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.OpenTimeout)
+	defer cancel()
+	if ferr := f.Forget(ctx); ferr != nil {
+		return errors.Join(err, fmt.Errorf("giving the sink's position up: %w", ferr))
+	}
+	return nil
 }
 
 func (p *Pump) closeSink() error {

@@ -47,5 +47,5 @@
 //
 // The newest record of a source counts; a tombstone (null value) takes all of them back. Open compares the topics with
 // Kafka: another id, another number of partitions or a partition that ends before its last offset means that what was
-// stored is not there any more, and gives [ErrLost].
+// stored is not there any more, and gives [sinks.ErrLost].
 package kafka

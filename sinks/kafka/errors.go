@@ -12,10 +12,6 @@ import (
 	"keyfeed/sinks"
 )
 
-// ErrLost is wrapped, together with sinks.ErrConfig, when Kafka no longer holds what the progress record says was
-// stored: a topic that was made anew, has another number of partitions, or ends before the last stored offset.
-var ErrLost = errors.New("the topic is not the one that the progress belongs to")
-
 // operator marks err as one that no retry heals, with what to do about it.
 func operator(err error, remedy string) error {
 	return fmt.Errorf("%w: %w; %s", sinks.ErrConfig, err, remedy)

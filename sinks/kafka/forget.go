@@ -11,7 +11,7 @@ import (
 )
 
 // Forget takes back the progress of the source, so that the next Open finds no position: for an operator, and for
-// KEYFEED_ON_SINK_LOSS=resync after an Open that gave [ErrLost]. The events stay. It ends what the sink has in flight;
+// KEYFEED_ON_SINK_LOSS=resync after an Open that gave [sinks.ErrLost]. The events stay. It ends what the sink has in flight;
 // Open starts it anew. It is for the pump's goroutine.
 func (s *Sink) Forget(ctx context.Context) error {
 	if s.closed {

@@ -46,5 +46,5 @@ func (ts *topics) restore(ctx context.Context, p *progress) error {
 
 func lost(format string, args ...any) error {
 	return fmt.Errorf("%w: %w: %w; set KEYFEED_ON_SINK_LOSS=resync to publish everything anew",
-		sinks.ErrConfig, ErrLost, fmt.Errorf(format, args...))
+		sinks.ErrConfig, sinks.ErrLost, fmt.Errorf(format, args...))
 }

@@ -80,7 +80,7 @@ func TestProgressThatIsRefused(t *testing.T) {
 			putProgress(t, cfg, "redis", value)
 			err := openError(t, cfg)
 			wantOperator(t, err)
-			if errors.Is(err, kafka.ErrLost) {
+			if errors.Is(err, sinks.ErrLost) {
 				t.Errorf("a progress record that makes no sense is no loss: %v", err)
 			}
 			putProgress(t, cfg, "redis", "") // what an operator does
@@ -134,7 +134,7 @@ func TestLoss(t *testing.T) {
 			tt.harm(t, c, cfg)
 			err := openError(t, cfg)
 			wantOperator(t, err)
-			if !errors.Is(err, kafka.ErrLost) || !strings.Contains(err.Error(), tt.says) {
+			if !errors.Is(err, sinks.ErrLost) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want ErrLost that says %q", err, tt.says)
 			}
 
@@ -179,7 +179,7 @@ func TestTopicDeletedWhileWriting(t *testing.T) {
 		}
 	}
 	t.Logf("the sink failed with: %v", err)
-	if _, err := s.Open(within(t)); !errors.Is(err, kafka.ErrLost) {
+	if _, err := s.Open(within(t)); !errors.Is(err, sinks.ErrLost) {
 		t.Fatalf("Open gave %v, want ErrLost", err)
 	}
 }

@@ -89,11 +89,13 @@ type Stander interface {
 	Standby(ctx context.Context, quiet time.Duration) error
 }
 
-// Looker is a sink whose position can be read without taking it over: Open may fence a writer that is at work.
+// Looker is a sink that can be looked at without taking it over: Open may fence a writer that is at work, so an operator's
+// look must not open.
 type Looker interface {
-	// Look only reads: it makes nothing, and the writer at work does not notice. It returns the position that Open would
-	// find at the moment, and Open's errors. Not between Open and Close.
-	Look(ctx context.Context) (change.Position, error)
+	// Look only reads: it makes nothing, and the writer at work does not notice. It connects by itself and returns the
+	// position that Open would find at the moment, one line about the place for people, without secrets, and Open's
+	// errors. For a sink that is not open.
+	Look(ctx context.Context) (pos change.Position, about string, err error)
 }
 
 // Forgetter is a sink that can give up a position that it cannot go on from.

@@ -15,8 +15,8 @@ import (
 	"keyfeed/sinks"
 )
 
-// Look opens the sink of a configuration without making a stream or topic, reads its position, and describes it. The
-// error wraps sinks.ErrConfig when there is no such stream or topic yet.
+// Look reads the position in the sink of a configuration and describes the place, without making a stream or topic and
+// without disturbing a keyfeed that runs. The error wraps sinks.ErrConfig when there is no such stream or topic yet.
 func Look(ctx context.Context, cfg config.Config, log *slog.Logger) (pos change.Position, about string, err error) {
 	if cfg.Sink == config.SinkStdout || cfg.Sink == config.SinkDiscard {
 		return lookLocal(&cfg)
@@ -27,6 +27,12 @@ func Look(ctx context.Context, cfg config.Config, log *slog.Logger) (pos change.
 		return pos, "", err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if l, ok := s.(sinks.Looker); ok {
+		if pos, about, err = l.Look(ctx); err != nil {
+			return pos, "", fmt.Errorf("looking at the sink: %w", err)
+		}
+		return pos, about, nil
+	}
 	if pos, err = s.Open(ctx); err != nil {
 		return pos, "", fmt.Errorf("opening the sink: %w", err)
 	}

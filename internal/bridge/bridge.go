@@ -54,6 +54,8 @@ type Config struct {
 	FailUnknown  bool // an unknown command ends Run with ErrOperator
 	FailOversize bool // an event whose content had to be left out ends Run with ErrOperator
 
+	Quiet time.Duration // a fenced process stands by until no other writer was seen for so long; 0 = see standby.go
+
 	SnapshotMode  string
 	OnHistoryLoss string // PolicyFail or PolicyResync
 	OnSinkLoss    string
@@ -85,6 +87,8 @@ type Bridge struct {
 	sinkPos   change.Position // what the sink held when it was opened last; guarded by mu
 	sinkKnown bool            // the sink was opened; guarded by mu
 	confirmed change.Position // guarded by mu
+
+	standing bool // another keyfeed writes to the sink, and this one waits; guarded by mu
 
 	// What the next attempt to reach the source must do differently; guarded by mu.
 	forceFull  string             // reason of the full sync to ask for; empty = ask for what Resume finds
@@ -123,6 +127,9 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 	if err := b.load(); err != nil {
 		return err
 	}
+	if err := b.standBy(ctx); err != nil || ctx.Err() != nil {
+		return errors.Join(err, b.closeAll())
+	}
 	requested, err := b.requested()
 	if err != nil {
 		return fmt.Errorf("looking for a request: %w", err)
@@ -145,7 +152,7 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 		}
 		return errDone
 	})
-	err = g.Wait()
+	err = b.fenced(g.Wait())
 	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}

@@ -62,8 +62,13 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) start() {
 	r.t.Helper()
+	r.startOn(r.sink)
+}
+
+func (r *rig) startOn(sink sinks.Sink) {
+	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r.b, r.stop, r.done = bridge.New(r.cfg, r.sink), cancel, make(chan error, 1)
+	r.b, r.stop, r.done = bridge.New(r.cfg, sink), cancel, make(chan error, 1)
 	go func(b *bridge.Bridge, done chan error) { done <- b.Run(ctx) }(r.b, r.done)
 	r.t.Cleanup(func() { // for tests that fail in between
 		cancel()

@@ -72,6 +72,7 @@ func (b *Bridge) load() error {
 	if err != nil {
 		return fmt.Errorf("reading the data directory: %w", err)
 	}
+	var gens []*generation
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(e.Name(), genPrefix)
 		if !ok || !e.IsDir() {
@@ -85,12 +86,12 @@ func (b *Bridge) load() error {
 			return fmt.Errorf("loading %s: %w", e.Name(), err)
 		}
 		if g != nil {
-			b.gens = append(b.gens, g)
+			gens = append(gens, g)
 		}
 	}
-	slices.SortFunc(b.gens, func(x, y *generation) int { return cmp.Compare(x.meta.Gen, y.meta.Gen) })
-	for i, g := range b.gens {
-		if i < len(b.gens)-1 {
+	slices.SortFunc(gens, func(x, y *generation) int { return cmp.Compare(x.meta.Gen, y.meta.Gen) })
+	for i, g := range gens {
+		if i < len(gens)-1 {
 			if err := g.seal(); err != nil {
 				return err
 			}
@@ -99,6 +100,9 @@ func (b *Bridge) load() error {
 		b.log.Info("found a generation on disk", "gen", g.meta.Gen, "snapshot_pending", g.hasSnapshot(),
 			"head", g.log.Head(), "tail", g.log.Tail().Unit.Offset)
 	}
+	b.mu.Lock() // the pages show the bridge already
+	defer b.mu.Unlock()
+	b.gens = gens
 	return nil
 }
 

@@ -20,6 +20,9 @@ func (b *Bridge) Opened(pos change.Position) {
 			"confirmed", b.confirmed.String(), "position", pos.String())
 	}
 	b.sinkPos, b.sinkKnown, b.confirmed = pos, true, pos
+	if err := b.removeMark(fencedFile); err != nil {
+		b.fail(fmt.Errorf("forgetting that this keyfeed was fenced: %w", err))
+	}
 	if l, ok := b.sink.(sinks.Limiter); ok {
 		b.maxRecord = l.MaxRecord()
 	}

@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -18,30 +16,20 @@ func RequestSnapshot(dataDir, name string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("making the source's directory: %w", err)
 	}
-	if err := writeSynced(filepath.Join(dir, requestFile), nil); err != nil {
+	if err := writeMark(dir, requestFile); err != nil {
 		return fmt.Errorf("noting the request: %w", err)
 	}
-	return syncDir(dir)
+	return nil
 }
 
 // requested reports whether an operator asked for a snapshot that has not come yet.
 func (b *Bridge) requested() (bool, error) {
-	if b.memory() {
-		return false, nil
-	}
-	_, err := os.Stat(filepath.Join(b.dir, requestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
+	return b.hasMark(requestFile)
 }
 
 // answered forgets the request: the snapshot is complete.
 func (b *Bridge) answered() error {
-	if b.memory() {
-		return nil
-	}
-	if err := os.Remove(filepath.Join(b.dir, requestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := b.removeMark(requestFile); err != nil {
 		return fmt.Errorf("forgetting the request for a snapshot: %w", err)
 	}
 	return nil

@@ -16,6 +16,7 @@ type Status struct {
 	Position   string       `json:"position"`  // confirmed by the sink
 	Published  int64        `json:"published"` // offset up to which everything is in the sink, bytes without events included
 	SinkOpen   bool         `json:"sink_open"`
+	StandingBy bool         `json:"standing_by,omitempty"` // another keyfeed writes to the sink
 	Generation uint64       `json:"generation"`
 	Log        LogStatus    `json:"log"`
 	Snapshot   *SnapshotRun `json:"snapshot,omitempty"`
@@ -63,7 +64,7 @@ func (b *Bridge) Status() Status {
 	s := Status{
 		Counts: b.census.counts(),
 		Source: b.cfg.Name, Position: b.confirmed.String(), Published: published.Offset,
-		SinkOpen: b.sinkKnown, Generation: b.confirmed.Gen,
+		SinkOpen: b.sinkKnown, StandingBy: b.standing, Generation: b.confirmed.Gen,
 	}
 	if b.replica != nil {
 		l := b.replica.Status()
@@ -105,6 +106,8 @@ func publishingStatus(p snapshot.Progress) *SnapshotRun {
 func (b *Bridge) Ready() error {
 	s := b.Status()
 	switch {
+	case s.StandingBy:
+		return errors.New("standing by: another keyfeed writes to the sink")
 	case !s.SinkOpen:
 		return errors.New("the sink is not open yet")
 	case b.sink.Err() != nil:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"keyfeed/internal/change"
@@ -76,13 +75,14 @@ func (p *Pump) Want(offset int64) { p.shared.setWant(offset) }
 // its goroutines is left; the sink is closed.
 func (p *Pump) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.closeSink()) }()
-	delay := p.cfg.BackoffMin
+	back := newBackoff(&p.cfg)
 	failures := 0
 	for {
 		start := time.Now()
 		progress, err := p.session(ctx, failures)
 		if progress { // opening alone proves nothing: a full broker opens well and takes nothing
-			failures, delay = 0, p.cfg.BackoffMin
+			failures = 0
+			back.reset()
 		}
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -94,13 +94,10 @@ func (p *Pump) Run(ctx context.Context) (err error) {
 			continue
 		}
 		failures++
-		wait := delay/2 + rand.N(delay/2+1)
+		wait := back.next()
 		p.cfg.Logger.Warn("sink failed, will open it again", "error", err, "failures", failures,
 			"after_ms", time.Since(start).Milliseconds(), "backoff_ms", wait.Milliseconds())
-		delay = min(2*delay, p.cfg.BackoffMax)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !pause(ctx, wait) {
 			return nil
 		}
 	}

@@ -364,3 +364,51 @@ func TestStopWaitsForABlockedWrite(t *testing.T) {
 		})
 	}
 }
+
+// standing is a sink that answers looks for other writers one after the other.
+type standing struct {
+	*sink
+	looks []error
+	asked int
+}
+
+func (s *standing) Standby(ctx context.Context, _ time.Duration) error {
+	if s.asked++; s.asked > len(s.looks) {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return s.looks[s.asked-1]
+}
+
+func TestStandBy(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		looks []error
+		want  error
+		asked int
+		stop  bool
+	}{
+		{"nobody", []error{nil}, nil, 1, false},
+		{"the broker is away at first", []error{errBroker, errBroker, nil}, nil, 3, false},
+		{"an operator is needed", []error{errBroker, sinks.ErrConfig, nil}, sinks.ErrConfig, 2, false},
+		{"stopped meanwhile", []error{errBroker}, nil, 2, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				if tt.stop {
+					time.AfterFunc(time.Minute, cancel)
+				}
+				defer cancel()
+				s := &standing{sink: newSink(), looks: tt.looks}
+				err := pump.New(s, &model{}, pump.Config{}).StandBy(ctx, time.Second)
+				if !errors.Is(err, tt.want) || s.asked != tt.asked {
+					t.Errorf("StandBy returned %v after %d looks, want %v after %d", err, s.asked, tt.want, tt.asked)
+				}
+			})
+		})
+	}
+	if err := pump.New(newSink(), &model{}, pump.Config{}).StandBy(t.Context(), time.Hour); err != nil {
+		t.Errorf("a sink that sees no other writer: %v", err)
+	}
+}

@@ -8,10 +8,9 @@ LINT_VERSION := v2.15.0
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
-DURATION    ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e e2e-long lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci redis
+.PHONY: help build demo test e2e e2e-long torture lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci redis
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +25,15 @@ test: redis ## all tests with the race detector: real redis-server, nats-server,
 	$(GO) test -race -shuffle=on -count=1 -timeout 15m ./...
 
 e2e: redis ## end to end against the built binary, short form
-	$(GO) test -tags e2e -count=1 -timeout 20m -v ./internal/e2e/...
+	$(GO) test -tags e2e -count=1 -timeout 20m -v -skip '^TestTorture' ./internal/e2e/...
 
 e2e-long: redis ## end to end, full form: 200,000 keys, 60 s of writes, 5 restarts, 2 sink cuts, per sink
-	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v ./internal/e2e/...
+	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v -skip '^TestTorture' ./internal/e2e/...
+
+torture: redis ## faults of every kind under load, each event counted; long form: DURATION=15m per sink; SEED= replays; FAULTS=kill,broker
+	$(if $(DURATION),KEYFEED_TORTURE_DURATION=$(DURATION)) $(if $(FAULTS),KEYFEED_TORTURE_FAULTS=$(FAULTS)) \
+	$(if $(SEED),KEYFEED_E2E_SEED=$(SEED)) $(GO) test -tags e2e -count=1 -timeout 120m -v -run '^TestTorture' \
+	  -artifacts -outputdir $(CURDIR)/.cache ./internal/e2e
 
 lint: $(LINT) ## golangci-lint, gofumpt, import rules, generated files
 	$(LINT) run ./...

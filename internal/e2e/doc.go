@@ -27,10 +27,30 @@
 // Redis 7.0 replicates for it does not carry them, and a real replica differs from its master there too. They are
 // compared where only a snapshot was taken.
 //
+// # How the torture test decides
+//
+//	make torture                    one fault of every kind, per sink
+//	make torture DURATION=15m       for so long, per sink
+//	make torture SEED=… FAULTS=…    that schedule again; only these kinds
+//
+// A master and its replica are written to by more than 5,000 commands a second, while faults drawn from a printed seed
+// come one after the other (torture_faults_test.go); each is over when events come out that were written after it. The
+// workload's content depends on the seed too, but not what the source makes of it, which is a matter of time.
+//
+// A recorder of its own, which shares no code with keyfeed, attaches to the master as a replica and writes the raw stream
+// down, through failovers (torture_recorder_test.go). At the end every event of the sink is read and held against it
+// (torture_check_test.go): each command of the stream behind a snapshot must have just the events that docs/events.md
+// gives it, once, in the order of ids, with its database and key; transactions must be whole; a generation must begin
+// with a snapshot_begin, and there may be no more of them than the schedule forced. Then the events are replayed and the
+// data sets compared as above.
+//
 // # Settings
 //
 //	KEYFEED_E2E=long    full form
 //	KEYFEED_E2E_SEED    seed of data and writers; printed by every run
 //	KEYFEED_E2E_BINARY  a keyfeed that is already built
 //	KEYFEED_E2E_KEEP    a directory that gets the events of a test whose comparison failed
+//
+//	KEYFEED_TORTURE_DURATION    how long each torture test breaks things; one round of all kinds when it is not set
+//	KEYFEED_TORTURE_FAULTS      kinds of faults, with commas between
 package e2e

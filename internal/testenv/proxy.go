@@ -95,6 +95,13 @@ func (p *TCPProxy) CutAfter(dir Direction, n int64, how Cut) {
 // StallAfter is [TCPProxy.Stall] at the moment when a connection has passed exactly n bytes in that direction.
 func (p *TCPProxy) StallAfter(dir Direction, n int64) { p.CutAfter(dir, n, stall) }
 
+// Armed is how many cuts are not used yet.
+func (p *TCPProxy) Armed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.cuts)
+}
+
 // Disarm forgets the cuts not used yet and returns how many they were.
 func (p *TCPProxy) Disarm() int {
 	p.mu.Lock()

@@ -13,6 +13,7 @@ type Option func(*options)
 type options struct {
 	user, password string // set = a SASL listener
 	tls            bool
+	announce       func(addr string) string // set = a listener that announces another address
 	config         map[string]string
 }
 
@@ -24,6 +25,12 @@ func WithSASL(user, password string) Option {
 // WithTLS adds a TLS listener with a certificate for 127.0.0.1 of an authority made for this server.
 func WithTLS() Option {
 	return func(o *options) { o.tls = true }
+}
+
+// WithProxied adds a plain listener for clients that come through a proxy: announce is called once with the listener's
+// address and returns the proxy's, which the broker then tells its clients.
+func WithProxied(announce func(addr string) string) Option {
+	return func(o *options) { o.announce = announce }
 }
 
 // WithConfig sets a broker setting, over those of this package.
@@ -41,11 +48,18 @@ func (s *Server) properties() string {
 	if s.opts.tls {
 		names, ports["SSL"] = append(names, "SSL"), s.tlsPort
 	}
+	if s.opts.announce != nil {
+		names, ports["PROXIED"] = append(names, "PROXIED"), s.proxiedPort
+	}
 	var listeners, advertised []string
 	for _, name := range names {
 		at := fmt.Sprintf("%s://127.0.0.1:%d", name, ports[name])
 		listeners = append(listeners, at)
-		if name != "CONTROLLER" {
+		switch name {
+		case "CONTROLLER":
+		case "PROXIED":
+			advertised = append(advertised, name+"://"+s.opts.announce(addr(s.proxiedPort)))
+		default:
 			advertised = append(advertised, at)
 		}
 	}
@@ -57,7 +71,7 @@ func (s *Server) properties() string {
 		"inter.broker.listener.name":                       "PLAINTEXT",
 		"listeners":                                        strings.Join(listeners, ","),
 		"advertised.listeners":                             strings.Join(advertised, ","),
-		"listener.security.protocol.map":                   "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL",
+		"listener.security.protocol.map":                   "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,PROXIED:PLAINTEXT",
 		"log.dirs":                                         s.dir + "/data",
 		"auto.create.topics.enable":                        "false",
 		"num.partitions":                                   "3",

@@ -34,7 +34,7 @@ type Server struct {
 	jars string
 	dir  string // server.properties, data, certificate, log
 
-	port, controllerPort, saslPort, tlsPort int
+	port, controllerPort, saslPort, tlsPort, proxiedPort int
 
 	ca []byte // PEM, with TLS
 
@@ -60,6 +60,7 @@ func Start(tb testing.TB, opts ...Option) *Server {
 		opt(&s.opts)
 	}
 	s.port, s.controllerPort, s.saslPort, s.tlsPort = freePort(tb), freePort(tb), freePort(tb), freePort(tb)
+	s.proxiedPort = freePort(tb)
 	if s.opts.tls {
 		s.makeCertificate()
 	}

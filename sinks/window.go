@@ -31,6 +31,7 @@ type Window struct {
 	maxBytes   int
 	updates    chan struct{} // one value; see Sink.Updates
 	wake       chan struct{} // one value; for the one goroutine in Add or Flush
+	blocked    chan struct{} // one value; see Blocked
 
 	mu      sync.Mutex // guards what follows, and the fields of every Ticket
 	base    change.Position
@@ -40,6 +41,9 @@ type Window struct {
 	bytes   int       // len(Value)+len(Key) of them
 	err     error     // sticky until Reset
 	closed  bool
+
+	waiting                    bool // Add waits for room for the batch of this size
+	waitingRecords, waitingLen int
 }
 
 // NewWindow returns a window for at most maxRecords records and maxBytes bytes. A batch beyond these limits is taken
@@ -50,6 +54,7 @@ func NewWindow(maxRecords, maxBytes int) *Window {
 		maxBytes:   maxBytes,
 		updates:    make(chan struct{}, 1),
 		wake:       make(chan struct{}, 1),
+		blocked:    make(chan struct{}, 1),
 		err:        ErrClosed,
 	}
 }
@@ -106,7 +111,9 @@ func (w *Window) tryAdd(b *change.Batch, size int) (*Ticket, error) {
 	if n == 0 {
 		return &Ticket{w: w}, nil
 	}
-	if w.records > 0 && (w.records+n > w.maxRecords || w.bytes+size > w.maxBytes) {
+	if w.waiting = !w.fitsLocked(n, size); w.waiting {
+		w.waitingRecords, w.waitingLen = n, size
+		w.signal(w.blocked)
 		return nil, nil
 	}
 	t := newTicket(w, b)
@@ -115,6 +122,21 @@ func (w *Window) tryAdd(b *change.Batch, size int) (*Ticket, error) {
 	w.bytes += size
 	return t, nil
 }
+
+func (w *Window) fitsLocked(records, bytes int) bool {
+	return w.records == 0 || w.records+records <= w.maxRecords && w.bytes+bytes <= w.maxBytes
+}
+
+// IsBlocked reports whether Add waits, and nothing but further confirmations can end that: a sink that holds records
+// back, to send them together with later ones, must not wait for these then.
+func (w *Window) IsBlocked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiting && w.err == nil && !w.fitsLocked(w.waitingRecords, w.waitingLen)
+}
+
+// Blocked receives a value after Add found no room. It holds one value; receive, then look at IsBlocked.
+func (w *Window) Blocked() <-chan struct{} { return w.blocked }
 
 // Fail ends the epoch with err, unless it has ended: the first error stays. What Confirmed says now stays until Reset.
 func (w *Window) Fail(err error) {
@@ -243,11 +265,14 @@ func (w *Window) advanceLocked() (free []*change.Batch) {
 }
 
 func (w *Window) signalLocked() {
-	for _, c := range []chan struct{}{w.updates, w.wake} {
-		select {
-		case c <- struct{}{}:
-		default: // one value waits already; who receives it looks at the newest state
-		}
+	w.signal(w.updates)
+	w.signal(w.wake)
+}
+
+func (*Window) signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // one value waits already; who receives it looks at the newest state
 	}
 }
 

@@ -55,7 +55,7 @@ func NATSConfig(cfg *config.Config, log *slog.Logger) (nats.Config, error) {
 		CredsFile: n.CredsFile, NKeySeed: n.NKeySeed.Reveal(),
 		Username: n.Username, Password: n.Password.Reveal(), Token: n.Token.Reveal(),
 		CreateStream: n.CreateStream, Replicas: n.Replicas, MaxAge: n.MaxAge, MaxBytes: int64(n.MaxBytes),
-		MaxPendingRecords: n.MaxPending, Timeout: n.Timeout, Logger: log,
+		Publish: nats.Publish(n.Publish), MaxPendingRecords: n.MaxPending, Timeout: n.Timeout, Logger: log,
 	}
 	if embedded(cfg) {
 		c.URL = "nats://" + dialable(n.EmbeddedAddr)

@@ -105,6 +105,7 @@ type NATS struct {
 	Replicas     int           `env:"REPLICAS" envDefault:"1" min:"1" max:"5" desc:"Replicas of a stream that is created."`
 	MaxAge       time.Duration `env:"MAX_AGE" min:"1s" example:"168h" desc:"How long a stream that is created keeps events. Default: for ever."`
 	MaxBytes     Size          `env:"MAX_BYTES" min:"1MiB" example:"100GiB" desc:"How much a stream that is created keeps. Default: as much as the server allows."`
+	Publish      string        `env:"PUBLISH" envDefault:"auto" oneof:"auto|fast|atomic|single" desc:"How events are sent. fast: a fast-ingest batch; needs a server of 2.14 and allow_batched of the stream. atomic: one batch at a time, so that a transaction appears at once (up to 1000 events); 2.12 and allow_atomic. single: one event at a time; any server. auto: the first of these that the server has. With KEYFEED_NATS_CREATE_STREAM=true keyfeed turns on in the stream what is needed."`
 	MaxPending   int           `env:"MAX_PENDING" envDefault:"4000" min:"1" max:"1000000" desc:"Events published and not yet acknowledged, at most."`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"10s" min:"100ms" max:"10m" desc:"For each step of connecting, and for an acknowledgement."`
 }

@@ -33,15 +33,14 @@ type Config struct {
 	MaxAge       time.Duration // 0 = keep for ever
 	MaxBytes     int64         // 0 = as much as the server allows
 
+	Publish Publish // how events are sent; PublishAuto
+
 	MaxPendingRecords int // published and not acknowledged; 4000
 	MaxPendingBytes   int // of these, keys included; 16 MiB
 
 	// Timeout bounds each step of Open, and the wait for an acknowledgement: a sink that gets none for this long while
 	// some are missing has failed. 10s.
 	Timeout time.Duration
-
-	// Settle is how long the end of the stream must stand still before Open takes it for the end. 250ms.
-	Settle time.Duration
 
 	Logger *slog.Logger
 }
@@ -66,8 +65,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
-	if c.Settle <= 0 {
-		c.Settle = 250 * time.Millisecond
+	if c.Publish == "" {
+		c.Publish = PublishAuto
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -86,6 +85,11 @@ func (c Config) validate() error {
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`).MatchString(c.Stream) { // it is a key in the bucket too
 		problem("stream name %q: use letters, digits, _ and -", c.Stream)
+	}
+	switch c.Publish {
+	case PublishAuto, PublishFast, PublishAtomic, PublishSingle:
+	default:
+		problem("way to publish %q: use auto, fast, atomic or single", c.Publish)
 	}
 	logins := 0
 	for _, set := range []bool{c.CredsFile != "", c.NKeySeed != "", c.Username != "" || c.Password != "", c.Token != ""} {

@@ -58,7 +58,7 @@ func (s *natsServer) stop() {
 }
 
 func (s *natsServer) config() keyfeednats.Config {
-	return keyfeednats.Config{URL: s.url, Source: "redis", CreateStream: true, Settle: 20 * time.Millisecond}
+	return keyfeednats.Config{URL: s.url, Source: "redis", CreateStream: true}
 }
 
 // relay carries one direction's bytes of each connection to the server, and holds them back while it is shut.

@@ -15,41 +15,51 @@ import (
 	"keyfeed/sinks"
 )
 
-// session is one connection and what is published on it, from an Open to the first error. Its messages are a chain:
-// each names the sequence that must be the stream's last one, so the first that is not stored keeps out all behind it.
+// session is one connection and the epoch on it, from an Open to the first error. Three goroutines work for it: run
+// sends, nats.go's callback takes the acknowledgements, and watch looks at the time.
 type session struct {
-	cfg     *Config
-	window  *sinks.Window
-	link    *link
-	js      jetstream.JetStream
-	keeper  *keeper
-	writer  *writer
-	replyTo string // where acknowledgements come: one subject for all, because they come in order
+	cfg      *Config
+	window   *sinks.Window
+	id       *writerID
+	link     *link
+	js       jetstream.JetStream
+	messages *messages
+	keeper   *keeper
+	writer   *writer // owned by run once that goes
+	publish  Publish
+	inbox    string // prefix of the subjects where acknowledgements come
 
 	ctx    context.Context //nolint:containedctx // ends with the session; its goroutines' requests hang on it
 	cancel context.CancelFunc
 	abort  context.CancelCauseFunc // ends what Open waits for; harmless later
 	wait   sync.WaitGroup
 
-	acked    uint64        // sequence of the last acknowledged message; owned by the callback onReply
-	progress atomic.Uint64 // the same, for other goroutines
+	queue queue
+	out   outbox // owned by run
+	last  uint64 // sequence of the last message sent; owned by run once that goes
+
+	moved    chan struct{} // one value: acknowledgements came, or the session failed
+	progress atomic.Uint64 // sequence of the last acknowledged message
+	failed   atomic.Bool   // lost is set
+	flushing atomic.Bool   // Flush waits: what is queued goes as it is
 
 	mu      sync.Mutex
-	lost    error      // the first error; guarded by mu
-	ended   bool       // errors concern nobody any more; guarded by mu
-	sent    uint64     // sequence of the last published message; guarded by mu
-	flights []inflight // not acknowledged whole, oldest first; guarded by mu
-	stored  mark       // the last message of the last batch acknowledged whole; guarded by mu
+	lost    error    // the first error; guarded by mu
+	ended   bool     // errors concern nobody any more; guarded by mu
+	flights []flight // sent and not acknowledged whole, oldest first; guarded by mu
+	batch   batch    // what replies are read as; guarded by mu
+	stored  mark     // the last message of the last batch acknowledged whole; guarded by mu
 
 	keeping sync.Mutex // held while keeper writes
 }
 
-// inflight is a published batch: its records have the sequences last-records+1 … last.
-type inflight struct {
-	ticket  *sinks.Ticket
-	last    uint64
-	records int
-	end     change.Position // of the last record
+// flight is a batch of the pump of which every record is sent; its last one has the sequence last.
+type flight struct {
+	ticket *sinks.Ticket
+	first  int // records before it were done before they were sent
+	end    int
+	last   uint64
+	pos    change.Position // of the last record
 }
 
 // mark is a message of the stream and the position that it carries.
@@ -58,17 +68,19 @@ type mark struct {
 	position change.Position
 }
 
-func newSession(cfg *Config, t *template, w *sinks.Window) *session {
+func newSession(cfg *Config, t *template, w *sinks.Window, id *writerID) *session {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &session{cfg: cfg, window: w, writer: newWriter(t), ctx: ctx, cancel: cancel}
+	s := &session{
+		cfg: cfg, window: w, id: id, writer: newWriter(t), ctx: ctx, cancel: cancel,
+		inbox: natsgo.NewInbox(), moved: make(chan struct{}, 1), queue: queue{more: make(chan struct{}, 1)},
+	}
+	s.out.queue = &s.queue
+	return s
 }
 
-// start begins the epoch behind the message with sequence last.
-func (s *session) start(last uint64) error {
-	s.sent, s.acked = last, last
-	s.progress.Store(last)
-	s.replyTo = natsgo.NewInbox()
-	sub, err := s.link.conn.Subscribe(s.replyTo, s.onReply)
+// subscribe lets acknowledgements come. One subscription for all, because their order matters.
+func (s *session) subscribe() error {
+	sub, err := s.link.conn.Subscribe(s.inbox+".>", s.onReply)
 	if err != nil {
 		return classify(fmt.Errorf("subscribing to acknowledgements: %w", err))
 	}
@@ -76,15 +88,22 @@ func (s *session) start(last uint64) error {
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return classify(fmt.Errorf("subscribing to acknowledgements: %w", err))
 	}
+	return nil
+}
+
+// start lets the epoch send what Write queues.
+func (s *session) start() error {
+	s.progress.Store(s.last)
 	if err := s.lostError(); err != nil {
 		return err // from before the window was reset, so that it does not know
 	}
+	s.wait.Go(s.run)
 	s.wait.Go(s.watch)
 	s.wait.Go(s.keepRegularly)
 	return nil
 }
 
-// fail ends the epoch with the first error: nothing more is published or confirmed. Any goroutine may call it.
+// fail ends the epoch with the first error: nothing more is sent or confirmed. Any goroutine may call it.
 func (s *session) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +111,10 @@ func (s *session) fail(err error) {
 		return
 	}
 	s.lost = err
+	s.failed.Store(true)
 	s.abort(err)
 	s.window.Fail(err) // invariant 8
+	s.signal()
 }
 
 func (s *session) lostError() error {
@@ -102,7 +123,15 @@ func (s *session) lostError() error {
 	return s.lost
 }
 
-// end closes the connection and ends the goroutines.
+// signal wakes run.
+func (s *session) signal() {
+	select {
+	case s.moved <- struct{}{}:
+	default: // one value waits already
+	}
+}
+
+// end closes the connection and ends the goroutines. Nothing refers to records any more when it returns.
 func (s *session) end() {
 	s.mu.Lock()
 	s.ended = true
@@ -112,52 +141,28 @@ func (s *session) end() {
 	s.wait.Wait()
 }
 
-// publish sends records behind everything sent before. They are stored in this order or not at all.
-func (s *session) publish(ticket *sinks.Ticket, records []change.Record) error {
-	s.mu.Lock()
-	last := s.sent
-	s.sent += uint64(len(records))
-	s.flights = append(s.flights, inflight{
-		ticket:  ticket,
-		last:    s.sent,
-		records: len(records),
-		end:     records[len(records)-1].Pos,
-	})
-	s.mu.Unlock()
-	for i := range records {
-		if err := s.link.conn.PublishMsg(s.writer.message(&records[i], last, s.replyTo)); err != nil {
-			return classify(fmt.Errorf("publishing to stream %s: %w", s.cfg.Stream, err))
-		}
-		last++
-	}
-	return nil
-}
-
-// onReply takes one acknowledgement. nats.go calls it in the order of arrival, from one goroutine.
-func (s *session) onReply(m *natsgo.Msg) {
-	sequence, err := parseReply(m, s.cfg.Stream)
-	if err == nil && sequence != s.acked+1 {
-		err = fmt.Errorf("stream %s acknowledged sequence %d, want %d", s.cfg.Stream, sequence, s.acked+1)
-	}
-	if err != nil {
-		s.fail(fmt.Errorf("publishing to stream %s: %w", s.cfg.Stream, err))
+// advance takes everything up to a sequence for stored.
+func (s *session) advance(sequence uint64) {
+	if sequence <= s.progress.Load() {
 		return
 	}
-	s.acked = sequence
 	s.progress.Store(sequence)
 	s.mu.Lock()
-	var done inflight
-	if len(s.flights) > 0 && s.flights[0].last == sequence {
-		done = s.flights[0]
-		s.flights[0] = inflight{}
-		s.flights = s.flights[1:]
-		s.stored = mark{done.last, done.end}
+	n := 0
+	for n < len(s.flights) && s.flights[n].last <= sequence {
+		n++
+	}
+	done := s.flights[:n:n]
+	s.flights = s.flights[n:]
+	if n > 0 {
+		s.stored = mark{done[n-1].last, done[n-1].pos}
 	}
 	s.mu.Unlock()
 	// Whole batches only: the window is locked once per batch. After a failure it confirms nothing more (invariant 8).
-	if done.ticket != nil {
-		done.ticket.DoneRange(0, done.records, nil)
+	for _, f := range done {
+		f.ticket.DoneRange(f.first, f.end, nil)
 	}
+	s.signal()
 }
 
 var errNoReply = errors.New("no acknowledgement came")
@@ -175,7 +180,7 @@ func (s *session) watch() {
 		case <-ticker.C:
 		}
 		s.mu.Lock()
-		waiting := len(s.flights) > 0
+		waiting := s.batch.open
 		s.mu.Unlock()
 		now := s.progress.Load()
 		if idle++; !waiting || now != before {
@@ -189,7 +194,7 @@ func (s *session) watch() {
 	}
 }
 
-// keepRegularly writes the position to the bucket while it moves.
+// keepRegularly writes the position to the bucket.
 func (s *session) keepRegularly() {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()

@@ -11,12 +11,14 @@ import (
 	"keyfeed/sinks"
 )
 
-// Sink publishes records to one JetStream stream. It implements [sinks.Sink], [sinks.Limiter] and [sinks.Describer].
+// Sink publishes records to one JetStream stream. It implements [sinks.Sink] and, of the optional abilities, [sinks.Limiter],
+// [sinks.Looker] and [sinks.Describer].
 type Sink struct {
 	*sinks.Window
 
 	cfg      Config
 	template *template
+	id       writerID
 	session  *session // from Open to the next Open or Close; owned by the goroutine that calls these
 	limit    int      // MaxRecord
 }
@@ -24,6 +26,7 @@ type Sink struct {
 var (
 	_ sinks.Sink      = (*Sink)(nil)
 	_ sinks.Limiter   = (*Sink)(nil)
+	_ sinks.Looker    = (*Sink)(nil)
 	_ sinks.Describer = (*Sink)(nil)
 )
 
@@ -41,10 +44,11 @@ func New(cfg Config) (*Sink, error) {
 		Window:   sinks.NewWindow(cfg.MaxPendingRecords, cfg.MaxPendingBytes),
 		cfg:      cfg,
 		template: parsed,
+		id:       newWriterID(),
 	}, nil
 }
 
-// Open connects, makes the stream when it is missing, and returns the position in its last message.
+// Open connects, makes the stream when it is missing, begins an epoch in it, and returns the position of its last event.
 func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 	s.end()
 	session, at, err := s.connect(ctx)
@@ -56,7 +60,7 @@ func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 		return change.Position{}, err
 	}
 	s.session = session
-	if err := session.start(at.sequence); err != nil {
+	if err := session.start(); err != nil {
 		s.end()
 		return change.Position{}, err
 	}
@@ -64,14 +68,41 @@ func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 }
 
 // connect does the talking of Open. What it returns is not started.
-func (s *Sink) connect(ctx context.Context) (_ *session, at tail, err error) {
-	session := newSession(&s.cfg, s.template, s.Window)
+func (s *Sink) connect(ctx context.Context) (*session, tail, error) {
+	var at tail
+	session, err := s.talk(ctx, func(ctx context.Context, session *session) error {
+		info, err := ensureStream(ctx, session.js, &s.cfg, s.template.filter())
+		if err != nil {
+			return err
+		}
+		if s.limit, err = maxRecord(session.link.conn.MaxPayload(), info.Config.MaxMsgSize); err != nil {
+			return err
+		}
+		if session.publish, err = choosePublish(ctx, session.link.conn, &s.cfg, info); err != nil {
+			return err
+		}
+		if err := session.subscribe(); err != nil {
+			return err
+		}
+		session.keeper = newKeeper(ctx, session.js, &s.cfg)
+		if at, err = session.beginEpoch(ctx); err != nil {
+			return err
+		}
+		at, err = session.keeper.complete(ctx, at)
+		return err
+	})
+	return session, at, err
+}
+
+// talk connects and calls what uses the connection. The session is closed when that fails.
+func (s *Sink) talk(ctx context.Context, use func(context.Context, *session) error) (_ *session, err error) {
+	session := newSession(&s.cfg, s.template, s.Window, &s.id)
 	// A refused permission is told beside the request, which then is never answered: it ends the waiting.
 	ctx, session.abort = context.WithCancelCause(ctx)
 	defer session.abort(nil)
 	session.link, err = dial(ctx, &s.cfg, session.fail)
 	if err != nil {
-		return nil, tail{}, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -81,26 +112,13 @@ func (s *Sink) connect(ctx context.Context) (_ *session, at tail, err error) {
 	}()
 	session.js, err = jetstream.New(session.link.conn, jetstream.WithDefaultTimeout(s.cfg.Timeout))
 	if err != nil {
-		return nil, tail{}, fmt.Errorf("opening JetStream: %w", err)
+		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
-	info, err := ensureStream(ctx, session.js, &s.cfg, s.template.filter())
-	if err != nil {
-		return nil, tail{}, err
-	}
-	if s.limit, err = maxRecord(session.link.conn.MaxPayload(), info.Config.MaxMsgSize); err != nil {
-		return nil, tail{}, err
-	}
-	if at, err = readTail(ctx, session.link.conn, session.js, &s.cfg); err != nil {
-		return nil, tail{}, err
-	}
-	session.keeper = newKeeper(ctx, session.js, &s.cfg)
-	if at, err = session.keeper.complete(ctx, at); err != nil {
-		return nil, tail{}, err
-	}
-	return session, at, nil
+	session.messages = &messages{conn: session.link.conn, stream: s.cfg.Stream, timeout: s.cfg.Timeout}
+	return session, use(ctx, session)
 }
 
-// Write publishes the records of b, each behind the one before, and returns when the client has them.
+// Write queues the records of b behind all before.
 func (s *Sink) Write(ctx context.Context, b *change.Batch) error {
 	if s.Err() == nil { // else nothing is known about sizes; Add returns the error
 		if err := s.checkSize(b); err != nil {
@@ -109,16 +127,10 @@ func (s *Sink) Write(ctx context.Context, b *change.Batch) error {
 	}
 	ticket, err := s.Add(ctx, b)
 	if err != nil {
-		s.Drop() // nats.go copies what it is given: nothing refers to any batch
 		return err
 	}
-	if len(b.Records) == 0 || ticket == nil {
-		return nil
-	}
-	if err := s.session.publish(ticket, b.Records); err != nil {
-		s.session.fail(err)
-		s.Drop()
-		return s.Err()
+	if len(b.Records) > 0 {
+		s.session.queue.add(item{ticket: ticket, records: b.Records})
 	}
 	return nil
 }
@@ -136,7 +148,13 @@ func (s *Sink) checkSize(b *change.Batch) error {
 
 // Flush waits until all is acknowledged, and then keeps the position in the bucket too.
 func (s *Sink) Flush(ctx context.Context) error {
-	if err := s.Window.Flush(ctx); err != nil || s.session == nil {
+	if s.session == nil {
+		return s.Window.Flush(ctx)
+	}
+	s.session.flushing.Store(true)
+	defer s.session.flushing.Store(false)
+	s.session.signal()
+	if err := s.Window.Flush(ctx); err != nil {
 		return err
 	}
 	s.session.keep(ctx)
@@ -162,21 +180,6 @@ func (s *Sink) end() {
 
 // MaxRecord is what the server and the stream take, less what the headers need.
 func (s *Sink) MaxRecord() int { return s.limit }
-
-// Describe returns one line for people. The sink must be open.
-func (s *Sink) Describe(ctx context.Context) (string, error) {
-	if s.session == nil {
-		return "", sinks.ErrClosed
-	}
-	stream, err := s.session.js.Stream(ctx, s.cfg.Stream)
-	if err != nil {
-		return "", classify(fmt.Errorf("reading the state of stream %s: %w", s.cfg.Stream, err))
-	}
-	conn, info := s.session.link.conn, stream.CachedInfo()
-	return fmt.Sprintf("NATS %s at %s, stream %s (%s, %d replicas, %d messages, %d bytes, last sequence %d), subjects %s, position %v",
-		conn.ConnectedServerVersion(), conn.ConnectedUrlRedacted(), s.cfg.Stream, info.Config.Storage, info.Config.Replicas,
-		info.State.Msgs, info.State.Bytes, info.State.LastSeq, s.template.filter(), s.Confirmed()), nil
-}
 
 // headerAllowance is more than the headers of a message take: their names, a position (at most 10+20+10+40 characters,
 // a count and a spool id of 64 at most) and a sequence.

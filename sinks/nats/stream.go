@@ -20,8 +20,7 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg *Config, filt
 		stream, err = js.CreateStream(ctx, newStreamConfig(cfg, filter))
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, configError("%w: %s; create it with the subject %s, or set KEYFEED_NATS_CREATE_STREAM=true",
-			ErrNoStream, cfg.Stream, filter)
+		return nil, noStream(cfg, filter)
 	}
 	if err != nil {
 		return nil, classify(fmt.Errorf("opening stream %s: %w", cfg.Stream, err))
@@ -31,6 +30,11 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg *Config, filt
 		return nil, err
 	}
 	return info, nil
+}
+
+func noStream(cfg *Config, filter string) error {
+	return configError("%w: %s; create it with the subject %s, or set KEYFEED_NATS_CREATE_STREAM=true",
+		ErrNoStream, cfg.Stream, filter)
 }
 
 // newStreamConfig is the stream that keyfeed makes.

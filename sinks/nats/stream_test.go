@@ -146,11 +146,10 @@ func TestFullStreamWaitsForTheOperator(t *testing.T) {
 		t.Fatalf("a full stream gave %v, want ErrFull", err)
 	}
 	wantTransient(t, err, "purge")
-	pos, err := s.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if _, err := s.Open(t.Context()); !errors.Is(err, sinks.ErrFull) {
+		t.Fatalf("Open of a full stream gave %v, want ErrFull", err)
 	}
-	last := pos.Offset
+	last := s.Confirmed().Offset
 	_, js := operator(t, srv.url)
 	stream, err := js.Stream(t.Context(), "KEYFEED_redis")
 	if err != nil {
@@ -158,6 +157,9 @@ func TestFullStreamWaitsForTheOperator(t *testing.T) {
 	}
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeKeep(1)); err != nil {
 		t.Fatal(err)
+	}
+	if pos, err := s.Open(t.Context()); err != nil || pos != at(last) {
+		t.Fatalf("Open = %v, %v, want %v", pos, err, at(last))
 	}
 	put(t, s, last+1, last+20)
 	wantOffsets(t, cfg, last, last+20)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -16,41 +17,130 @@ import (
 // headerPosition carries the text of a record's position. It is the contract with whoever reads the stream.
 const headerPosition = "keyfeed-pos"
 
-// tail is the end of a stream.
+// tail is the end of a stream: its last event.
 type tail struct {
-	sequence uint64          // of the last message, gone or not; 0 when there never was one
-	position change.Position // of that message
-	gone     bool            // the message was removed: purge, age. position is zero
+	sequence uint64          // of the last event, gone or not; 0 when there never was one
+	position change.Position // of that event
+	gone     bool            // it cannot be read: purge, age. position is zero
 }
 
-// readTail returns the end of the stream once it has stood still for cfg.Settle.
-//
-// A connection that ended may leave messages behind that the server has received and not stored: its own queue, and
-// the sockets' buffers. Such a message is stored only when the sequence that it expects is the stream's last one, so
-// most are refused as soon as something else is stored; but if it fits, it comes between two of ours. Waiting makes
-// that improbable. It does not make it impossible, see the package documentation.
-func readTail(ctx context.Context, conn *natsgo.Conn, js jetstream.JetStream, cfg *Config) (tail, error) {
-	last, err := lastSequence(ctx, js, cfg)
-	if err != nil {
-		return tail{}, err
-	}
-	for {
-		if err := pause(ctx, cfg.Settle); err != nil {
-			return tail{}, fmt.Errorf("waiting for the end of stream %s: %w", cfg.Stream, err)
-		}
-		again, err := lastSequence(ctx, js, cfg)
+// readTail returns the last event at or before the message with sequence last, past heartbeats of epochs.
+func (s *session) readTail(ctx context.Context, last uint64) (tail, error) {
+	for last > 0 {
+		m, err := s.messages.at(ctx, last)
 		if err != nil {
 			return tail{}, err
 		}
-		if again == last {
-			break
+		if m == nil {
+			return tail{sequence: last, gone: true}, nil
 		}
-		last = again
+		if isEpoch(m.header) {
+			last = m.before()
+			continue
+		}
+		position, err := positionIn(m.header)
+		if err != nil {
+			return tail{}, configError("message %d, the last one of stream %s: %w; another program writes to this stream: "+
+				"stop it and remove its messages, or set KEYFEED_NATS_STREAM to another stream", last, s.cfg.Stream, err)
+		}
+		return tail{sequence: last, position: position}, nil
 	}
-	if last == 0 {
-		return tail{}, nil
+	return tail{}, nil
+}
+
+// stored is a message of the stream, without its payload.
+type stored struct {
+	sequence uint64
+	header   natsgo.Header
+}
+
+// before is the sequence of the last message that can be an event, before an epoch's heartbeat.
+func (m *stored) before() uint64 {
+	if behind, err := strconv.ParseUint(m.header.Get(headerBehind), 10, 64); err == nil && behind < m.sequence {
+		return behind
 	}
-	return readMessage(ctx, conn, cfg, last)
+	return m.sequence - 1
+}
+
+// messages reads single messages of a stream. It asks STREAM.MSG.GET, which the leader answers; nats.go's GetMsg would
+// use a direct get where the stream allows it, which any replica answers, from what it has so far.
+type messages struct {
+	conn    *natsgo.Conn
+	stream  string
+	timeout time.Duration
+}
+
+// A leader that was elected a moment ago may not have applied all that is committed, and says of the rest that it is
+// not found (10037). So that answer counts only after some repetitions, and it never means "empty": the last sequence
+// told that there is something.
+const (
+	missingTries = 5
+	missingPause = 50 * time.Millisecond
+)
+
+// at returns the message with that sequence; nil when it is gone.
+func (r *messages) at(ctx context.Context, sequence uint64) (*stored, error) {
+	return r.get(ctx, fmt.Sprintf(`{"seq":%d}`, sequence), missingTries)
+}
+
+// last returns the newest message of a subject; nil when there is none.
+func (r *messages) last(ctx context.Context, subject string) (*stored, error) {
+	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the last message of %s: %w", subject, err)
+	}
+	return r.get(ctx, string(request), 1)
+}
+
+func (r *messages) get(ctx context.Context, request string, tries int) (*stored, error) {
+	for try := 1; ; try++ {
+		m, err := r.ask(ctx, request)
+		var api *jetstream.APIError
+		if !errors.As(err, &api) || api.ErrorCode != codeMessageNotFound {
+			return m, err
+		}
+		if try >= tries {
+			return nil, nil //nolint:nilnil // documented
+		}
+		if err := pause(ctx, missingPause); err != nil {
+			return nil, fmt.Errorf("reading stream %s: %w", r.stream, err)
+		}
+	}
+}
+
+func (r *messages) ask(ctx context.Context, request string) (*stored, error) {
+	fail := func(err error) (*stored, error) {
+		return nil, classify(fmt.Errorf("reading message %s of stream %s: %w", request, r.stream, err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	reply, err := r.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+r.stream, []byte(request))
+	if err != nil {
+		return fail(err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Sequence uint64 `json:"seq"`
+			Headers  []byte `json:"hdrs"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return fail(err)
+	}
+	switch {
+	case answer.Error != nil:
+		return fail(answer.Error)
+	case answer.Message == nil:
+		return fail(errors.New("the server's answer holds no message"))
+	}
+	m := &stored{sequence: answer.Message.Sequence}
+	if len(answer.Message.Headers) > 0 {
+		if m.header, err = natsgo.DecodeHeadersMsg(answer.Message.Headers); err != nil {
+			return fail(err)
+		}
+	}
+	return m, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -62,67 +152,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// lastSequence asks the stream's leader, who answers stream info.
-func lastSequence(ctx context.Context, js jetstream.JetStream, cfg *Config) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	defer cancel()
-	stream, err := js.Stream(ctx, cfg.Stream)
-	if err != nil {
-		return 0, classify(fmt.Errorf("reading the state of stream %s: %w", cfg.Stream, err))
-	}
-	return stream.CachedInfo().State.LastSeq, nil
-}
-
-// readMessage reads one message by its exact sequence. It asks STREAM.MSG.GET, which the leader answers; nats.go's
-// GetMsg would use a direct get where the stream allows it, which any replica answers, from what it has so far.
-func readMessage(ctx context.Context, conn *natsgo.Conn, cfg *Config, sequence uint64) (tail, error) {
-	fail := func(err error) (tail, error) {
-		return tail{}, classify(fmt.Errorf("reading message %d of stream %s: %w", sequence, cfg.Stream, err))
-	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	defer cancel()
-	request := fmt.Appendf(nil, `{"seq":%d}`, sequence)
-	reply, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+cfg.Stream, request)
-	if err != nil {
-		return fail(err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message *struct {
-			Headers []byte `json:"hdrs"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return fail(err)
-	}
-	switch {
-	case answer.Error != nil && answer.Error.ErrorCode == codeMessageNotFound:
-		return tail{sequence: sequence, gone: true}, nil
-	case answer.Error != nil:
-		return fail(answer.Error)
-	case answer.Message == nil:
-		return fail(errors.New("the server's answer holds no message"))
-	}
-	position, err := positionOf(answer.Message.Headers)
-	if err != nil {
-		return tail{}, configError("message %d, the last one of stream %s: %w; another program writes to this stream: "+
-			"stop it and remove its messages, or set KEYFEED_NATS_STREAM to another stream", sequence, cfg.Stream, err)
-	}
-	return tail{sequence: sequence, position: position}, nil
-}
-
-// positionOf reads the position from the header block of a message.
-func positionOf(block []byte) (change.Position, error) {
-	if len(block) == 0 {
-		return change.Position{}, errNoPosition
-	}
-	header, err := natsgo.DecodeHeadersMsg(block)
-	if err != nil {
-		return change.Position{}, err
-	}
-	return positionIn(header)
 }
 
 var errNoPosition = errors.New("it has no " + headerPosition + " header")

@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"keyfeed/sinks"
 	keyfeednats "keyfeed/sinks/nats"
 )
 
@@ -28,24 +30,32 @@ func TestForeignTailIsRefused(t *testing.T) {
 			}
 			wantTransient(t, writeError(t, s, 4), "wrong last sequence")
 			_, err := s.Open(t.Context())
-			wantConfigError(t, err, "message 4", "KEYFEED_NATS_STREAM")
+			wantConfigError(t, err, "message 5", "KEYFEED_NATS_STREAM")
 		})
 	}
 }
 
-// TestRivalIsNoticed lets two sinks write by turns: each fails at the other's message, and goes on behind it.
-func TestRivalIsNoticed(t *testing.T) {
-	srv := newServer(t, nil)
-	a := mustOpen(t, srv.config(), 0)
-	b := mustOpen(t, srv.config(), 0)
-	put(t, a, 1, 5)
-	wantTransient(t, writeError(t, b, 1), "wrong last sequence")
-	if pos, err := b.Open(t.Context()); err != nil || pos != at(5) {
-		t.Fatalf("Open = %v, %v, want %v", pos, err, at(5))
+// TestNewerEpochFences lets a second sink take the stream over: the first stores nothing more, and learns who did it.
+func TestNewerEpochFences(t *testing.T) {
+	for _, publish := range ways() {
+		t.Run(string(publish), func(t *testing.T) {
+			srv := newServer(t, nil)
+			cfg := srv.config()
+			cfg.Publish = publish
+			a := mustOpen(t, cfg, 0)
+			put(t, a, 1, 5)
+			b := mustOpen(t, cfg, 5)
+			wantTransient(t, writeError(t, a, 6), "wrong last sequence")
+			put(t, b, 6, 10)
+			for range 2 {
+				if _, err := a.Open(t.Context()); !errors.Is(err, sinks.ErrFenced) {
+					t.Fatalf("Open gave %v, want ErrFenced", err)
+				}
+			}
+			put(t, b, 11, 12)
+			wantOffsets(t, cfg, 1, 12)
+		})
 	}
-	put(t, b, 6, 10)
-	wantTransient(t, writeError(t, a, 6), "wrong last sequence")
-	wantOffsets(t, srv.config(), 1, 10)
 }
 
 func purge(t *testing.T, srv *natsServer) {
@@ -105,7 +115,7 @@ func TestPurgeWithoutKeptPosition(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := open(t, srv.config())
-	wantConfigError(t, err, "message 7", "purge")
+	wantConfigError(t, err, "message 8", "purge")
 }
 
 func TestReplacedStreamIsTold(t *testing.T) {
@@ -121,7 +131,7 @@ func TestReplacedStreamIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := mustOpen(t, cfg, 0)
-	if !strings.Contains(log.String(), "confirmed_sequence=7") {
+	if !strings.Contains(log.String(), "confirmed_sequence=8") {
 		t.Errorf("nothing tells that the stream was replaced: %s", log)
 	}
 	put(t, again, 1, 2)
@@ -173,8 +183,8 @@ func TestDirectGetIsNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustOpen(t, srv.config(), 2)
-	if m, err := leader.NextMsg(time.Minute); err != nil || string(m.Data) != `{"seq":2}` {
-		t.Errorf("the leader was asked %v, %v, want message 2", m, err)
+	if m, err := leader.NextMsg(time.Minute); err != nil || string(m.Data) != `{"seq":3}` {
+		t.Errorf("the leader was asked %v, %v, want message 3", m, err)
 	}
 	if n, _, err := direct.Pending(); err != nil {
 		t.Fatal(err)
@@ -195,12 +205,12 @@ func TestReader(t *testing.T) {
 		start keyfeednats.Start
 		want  []int64
 	}{
-		{"all", keyfeednats.All(), []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{"all", keyfeednats.All(), []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, // 0 is the epoch's heartbeat
 		{"last 3", keyfeednats.Last(3), []int64{8, 9, 10}},
 		{"last 0", keyfeednats.Last(0), nil},
-		{"last 99", keyfeednats.Last(99), []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
-		{"from 9", keyfeednats.From(9), []int64{9, 10}},
-		{"from 11", keyfeednats.From(11), nil},
+		{"last 99", keyfeednats.Last(99), []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{"from 9", keyfeednats.From(9), []int64{8, 9, 10}},
+		{"from 12", keyfeednats.From(12), nil},
 		{"new", keyfeednats.OnlyNew(), nil},
 	}
 	for _, tt := range tests {
@@ -208,8 +218,11 @@ func TestReader(t *testing.T) {
 			var got []int64
 			err := keyfeednats.Read(t.Context(), cfg, tt.start.ToEnd(), func(r *keyfeednats.Record) error {
 				got = append(got, r.Pos.Offset)
-				if r.Sequence != uint64(r.Pos.Offset) || !strings.HasPrefix(r.Subject, "keyfeed.redis.0.") || len(r.Value) != 300 {
-					t.Errorf("read %+v", r)
+				if r.Sequence != uint64(r.Pos.Offset)+1 {
+					t.Errorf("offset %d has sequence %d", r.Pos.Offset, r.Sequence)
+				}
+				if r.Sequence > 1 && (!strings.HasPrefix(r.Subject, "keyfeed.redis.0.") || len(r.Value) != 300) {
+					t.Errorf("sequence %d: subject %s, %d bytes", r.Sequence, r.Subject, len(r.Value))
 				}
 				return nil
 			})

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"keyfeed/docs"
@@ -31,6 +33,8 @@ func runBridge(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	// With the sink stdout, a reader that ends must be an error with a name, not a silent death in the middle of a write.
+	signal.Ignore(syscall.SIGPIPE)
 	return app.Run(ctx, cfg, p.stdout, p.stderr)
 }
 

@@ -22,23 +22,52 @@ func Load(environ []string) (config.Config, error) {
 	} else if err != nil {
 		return cfg, err
 	}
-	if _, err := SourceConfig(&cfg, nil); err != nil && len(problems) == 0 {
-		problems = append(problems, "KEYFEED_SOURCE_*: "+bare(err))
-	}
-	sink, err := NewSink(&cfg, io.Discard, slog.New(slog.DiscardHandler))
-	switch {
-	case err == nil:
-		if err := sink.Close(); err != nil {
-			return cfg, fmt.Errorf("checking the sink's settings: %w", err)
+	if len(problems) == 0 {
+		if _, err := SourceConfig(&cfg, nil); err != nil {
+			problems = append(problems, "KEYFEED_SOURCE_*: "+bare(err))
 		}
-	case cfg.Sink == config.SinkKafka && len(cfg.Kafka.Brokers) == 0: // said by config.Load
-	default:
-		problems = append(problems, sinkSettings(cfg.Sink)+bare(err))
 	}
+	more, err := checkSink(withoutReported(cfg, problems))
+	if err != nil {
+		return cfg, err
+	}
+	problems = append(problems, more...)
 	if len(problems) > 0 {
 		return cfg, &config.Error{Problems: problems}
 	}
 	return cfg, nil
+}
+
+// withoutReported is cfg with harmless values in place of what config.Load has judged, so that a sink made of it finds
+// only what is new: the files of TLS, and the names that problems are about.
+func withoutReported(cfg config.Config, problems []string) config.Config {
+	cfg.NATS.TLS, cfg.Kafka.TLS = config.TLS{}, config.TLS{}
+	for _, p := range problems {
+		switch name, _, _ := strings.Cut(p, " "); name {
+		case "KEYFEED_SINK":
+			cfg.Sink = config.SinkDiscard
+		case "KEYFEED_SOURCE_NAME":
+			cfg.Source.Name = "redis"
+		case "KEYFEED_KAFKA_BROKERS":
+			cfg.Kafka.Brokers = config.List{"localhost:9092"}
+		}
+	}
+	return cfg
+}
+
+// checkSink makes the sink, which judges its own settings without connecting, and returns its problems, one a line.
+func checkSink(cfg config.Config) (problems []string, err error) {
+	sink, err := NewSink(&cfg, io.Discard, slog.New(slog.DiscardHandler))
+	if err == nil {
+		if err := sink.Close(); err != nil {
+			return nil, fmt.Errorf("checking the sink's settings: %w", err)
+		}
+		return nil, nil
+	}
+	for line := range strings.Lines(bare(err)) {
+		problems = append(problems, sinkSettings(cfg.Sink)+strings.TrimSuffix(line, "\n"))
+	}
+	return problems, nil
 }
 
 // bare is the text of err without the class that it is of: what to do about it is clear from where it stands.

@@ -151,6 +151,7 @@ func TestBadSettings(t *testing.T) {
 		{"certificate without key", "KEYFEED_SOURCE_URL=rediss://h KEYFEED_SOURCE_TLS_CERT_FILE=/x", []string{"KEYFEED_SOURCE_TLS_CERT_FILE and KEY_FILE belong together"}},
 		{"CA from nowhere", "KEYFEED_SOURCE_URL=rediss://h KEYFEED_SOURCE_TLS_CA_FILE=/nowhere", []string{"KEYFEED_SOURCE_TLS_CA_FILE: open /nowhere"}},
 		{"no certificate", "KEYFEED_SOURCE_URL=rediss://h KEYFEED_SOURCE_TLS_CA_FILE=" + empty, []string{"holds no certificate in PEM form"}},
+		{"two files of TLS", "KEYFEED_SOURCE_URL=rediss://h KEYFEED_SOURCE_TLS_CA_FILE=/nowhere KEYFEED_SOURCE_TLS_CERT_FILE=/x", []string{"KEYFEED_SOURCE_TLS_CA_FILE: open", "KEYFEED_SOURCE_TLS_CERT_FILE and KEY_FILE belong"}},
 		{"unchecked CA", "KEYFEED_SINK=kafka KEYFEED_KAFKA_BROKERS=a:1 KEYFEED_KAFKA_TLS_INSECURE=true KEYFEED_KAFKA_TLS_CA_FILE=" + empty, []string{"has no effect: keep one"}},
 		{"memory and durable", "KEYFEED_DATA_DIR=memory KEYFEED_SOURCE_ACK=durable KEYFEED_SINK=stdout", []string{"KEYFEED_SOURCE_ACK=durable needs a disk"}},
 		{"memory and embedded", "KEYFEED_DATA_DIR=memory", []string{"KEYFEED_NATS_URL=embedded needs a disk"}},

@@ -60,8 +60,12 @@ func (s *Source) conflicts(p *problems) {
 func (t *TLS) conflicts(p *problems, prefix string) {
 	if t.Insecure && t.CAFile != "" {
 		p.add("%sINSECURE leaves the certificate unchecked, so %sCA_FILE has no effect: keep one", prefix, prefix)
-	} else if _, err := t.Client(""); err != nil {
-		p.add("%s%v", prefix, err)
+		return
+	}
+	if _, err := t.Client(""); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			p.add("%s%s", prefix, strings.TrimSuffix(line, "\n"))
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type TLS struct {
 func (t *TLS) IsSet() bool { return *t != TLS{} }
 
 // Client makes the settings of a TLS client. It reads the files; serverName is used where none is set and may be empty
-// if the library that connects fills it in. Errors begin with the end of the setting's name.
+// if the library that connects fills it in. Errors begin with the end of the setting's name; all there are come joined.
 func (t *TLS) Client(serverName string) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -31,25 +31,38 @@ func (t *TLS) Client(serverName string) (*tls.Config, error) {
 	if t.ServerName != "" {
 		c.ServerName = t.ServerName
 	}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CA_FILE: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA_FILE: %s holds no certificate in PEM form", t.CAFile)
-		}
-	}
-	switch {
-	case (t.CertFile == "") != (t.KeyFile == ""):
-		return nil, errors.New("CERT_FILE and KEY_FILE belong together: set both")
-	case t.CertFile != "":
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("CERT_FILE, KEY_FILE: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
+	if err := errors.Join(t.authorities(c), t.certificate(c)); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+func (t *TLS) authorities(c *tls.Config) error {
+	if t.CAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(t.CAFile)
+	if err != nil {
+		return fmt.Errorf("CA_FILE: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("CA_FILE: %s holds no certificate in PEM form", t.CAFile)
+	}
+	return nil
+}
+
+func (t *TLS) certificate(c *tls.Config) error {
+	switch {
+	case (t.CertFile == "") != (t.KeyFile == ""):
+		return errors.New("CERT_FILE and KEY_FILE belong together: set both")
+	case t.CertFile == "":
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return fmt.Errorf("CERT_FILE, KEY_FILE: %w", err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return nil
 }

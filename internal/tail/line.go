@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ type line struct {
 	DB       *int            `json:"db"`
 	Key      *string         `json:"key"`
 	KeyEnc   string          `json:"key_enc"`
+	KeyDB    *int            `json:"key_db"` // where the key lives, if not in db
 	Type     string          `json:"type"`
 	Cmd      string          `json:"cmd"`
 	Args     []string        `json:"args"`
@@ -97,8 +99,8 @@ func Format(raw []byte, width int) (string, error) {
 		return at + "       ── " + message(&e, width), nil
 	}
 	db := "   "
-	if e.DB != nil {
-		db = "db" + strconv.Itoa(*e.DB)
+	if home := cmp.Or(e.KeyDB, e.DB); home != nil {
+		db = "db" + strconv.Itoa(*home)
 	}
 	key := ""
 	if e.Key != nil {

@@ -30,6 +30,10 @@ func TestFormat(t *testing.T) {
 			[]string{"snapshot ends: 12 keys, 14 events"},
 		},
 		{
+			"copy to another database", `{"v":1,"op":"c","db":1,"key":"k","key_db":3,"keys":["k"],"cmd":"COPY","args":["j","k","DB","3"],"ts_ms":1,"source":{}}`,
+			[]string{"db3", "create", "k", "COPY j k DB 3"},
+		},
+		{
 			"oversize", `{"v":1,"op":"u","db":0,"key":"k","cmd":"XADD","omitted":{"bytes":99,"sha256":"00"},"cause":"oversize","ts_ms":1,"source":{}}`,
 			[]string{"update", "(99 bytes left out)"},
 		},

@@ -2,9 +2,11 @@ package stdout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"keyfeed/internal/change"
@@ -38,16 +40,13 @@ func New(cfg Config) *Sink {
 	return &Sink{
 		positionFile: cfg.PositionFile,
 		Sink: local.New(local.Config{
-			Name:       "stdout",
-			Path:       cfg.PositionFile,
-			MaxRecords: cfg.MaxRecords,
-			MaxBytes:   cfg.MaxBytes,
-			Interval:   cfg.Interval,
-			Append:     appendLines,
-			Write: func(p []byte) error {
-				_, err := cfg.Writer.Write(p)
-				return err
-			},
+			Name:             "stdout",
+			Path:             cfg.PositionFile,
+			MaxRecords:       cfg.MaxRecords,
+			MaxBytes:         cfg.MaxBytes,
+			Interval:         cfg.Interval,
+			Append:           appendLines,
+			Write:            func(p []byte) error { return write(cfg.Writer, p) },
 			Sync:             func() error { return syncFile(cfg.Writer) },
 			SetWriteDeadline: func(at time.Time) { setWriteDeadline(cfg.Writer, at) },
 			Restarted:        []byte("\n"),
@@ -69,6 +68,16 @@ func appendLines(dst []byte, records []change.Record) []byte {
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// write prints p. A pipe that lost its reader has none again, however often one tries; the process must have SIGPIPE
+// ignored to see that.
+func write(w io.Writer, p []byte) error {
+	_, err := w.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("%w: nobody reads the output any more: %w", sinks.ErrConfig, err)
+	}
+	return err
 }
 
 // syncFile makes a regular file durable. Pipes, sockets and terminals have nothing to sync.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,8 @@ type Config struct {
 	OnBacklogFull string // PolicyBlock or PolicyResync
 	AckPublished  bool   // acknowledge to the source what the sink has confirmed, not what is durable here
 
+	FreeSpace func(dir string) (int64, error) // bytes free where dir is; nil = ask the system
+
 	Logger *slog.Logger
 }
 
@@ -81,6 +84,8 @@ type Bridge struct {
 	mu        sync.Mutex
 	gens      []*generation // oldest first; guarded by mu
 	receiving *generation   // whose spool is being received; guarded by mu
+	unlogged  *generation   // whose spool is complete, but the disk had no room for its log; see adopt.go; guarded by mu
+	aside     []*generation // closed: they do not continue the sink's position, the source has not said yet that it does; guarded by mu
 	replica   *ingest.Replica
 	changed   chan struct{} // closed and replaced at every change that a planner may wait for; guarded by mu
 
@@ -92,7 +97,10 @@ type Bridge struct {
 
 	// What the next attempt to reach the source must do differently; guarded by mu.
 	forceFull  string             // reason of the full sync to ask for; empty = ask for what Resume finds
-	askSink    bool               // the disk was dropped: the sink's position is asked for
+	askSink    bool               // the logs were put aside: the sink's position is asked for
+	sinkBehind bool               // of askSink: the position is behind what the logs hold, or beside it
+	informed   bool               // INFO told the source's history before the last PSYNC
+	needRoom   int64              // bytes that the last snapshot needed and the disk did not have; 0 = it had
 	firstAsk   bool               // no attempt has succeeded in this run
 	restart    context.CancelFunc // ends the replication link so that Run starts it anew
 	dropWanted bool               // drop all generations before the link starts anew
@@ -245,7 +253,7 @@ func (b *Bridge) spoolConfig() snapshot.Config { return b.cfg.Spool }
 // nextGen numbers a generation: the second of its FULLRESYNC, or one more than the last known. b.mu is held.
 func (b *Bridge) nextGenLocked(arrivedMs int64) uint64 {
 	gen := uint64(max(time.UnixMilli(arrivedMs).Unix(), 1))
-	for _, g := range b.gens {
+	for _, g := range slices.Concat(b.gens, b.aside) {
 		gen = max(gen, g.meta.Gen+1)
 	}
 	return max(gen, b.sinkPos.Gen+1, b.confirmed.Gen+1)

@@ -44,7 +44,12 @@ func (b *Bridge) publishedLocked(g *generation) error {
 	m := g.meta
 	m.Published = true
 	if err := b.saveMeta(g, m); err != nil {
-		return err
+		if !noSpace(err) {
+			return err
+		}
+		// Removing the spool makes room, and says the same: a log without a spool is that of a published snapshot.
+		b.log.Warn("the disk is full; removing the published snapshot without a note of it", "error", err)
+		g.meta = m
 	}
 	spool := g.spool
 	g.spool = nil

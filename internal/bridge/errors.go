@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"keyfeed/backlog"
 	"keyfeed/ingest"
@@ -29,15 +30,23 @@ func refused(err error) error {
 	return retryFull(err)
 }
 
+// noSpace reports whether err says that the file system is full, whoever met it.
+func noSpace(err error) bool {
+	for _, full := range []error{backlog.ErrFull, snapshot.ErrFull, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, full) {
+			return true
+		}
+	}
+	return false
+}
+
 // retryFull makes errors that time heals ones that the link retries: a full disk or log, a damaged snapshot.
 func retryFull(err error) error {
 	if errors.Is(err, backlog.ErrFull) {
 		return fmt.Errorf("%w: %w", ingest.ErrBlocked, err)
 	}
-	for _, heals := range []error{snapshot.ErrFull, snapshot.ErrDamaged} {
-		if errors.Is(err, heals) {
-			return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
-		}
+	if noSpace(err) || errors.Is(err, snapshot.ErrDamaged) {
+		return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 	}
 	if errors.Is(err, snapshot.ErrTooLarge) {
 		return fmt.Errorf("%w: %w", ErrOperator, err)

@@ -90,6 +90,10 @@ func (b *Bridge) load() error {
 		}
 	}
 	slices.SortFunc(gens, func(x, y *generation) int { return cmp.Compare(x.meta.Gen, y.meta.Gen) })
+	gens, unlogged, err := b.splitUnlogged(gens)
+	if err != nil {
+		return err
+	}
 	for i, g := range gens {
 		if i < len(gens)-1 {
 			if err := g.seal(); err != nil {
@@ -102,7 +106,7 @@ func (b *Bridge) load() error {
 	}
 	b.mu.Lock() // the pages show the bridge already
 	defer b.mu.Unlock()
-	b.gens = gens
+	b.gens, b.unlogged = gens, unlogged
 	return nil
 }
 
@@ -112,11 +116,18 @@ func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 		b.log.Warn("removing an unfinished generation", "dir", filepath.Base(dir), "why", why)
 		return nil, os.RemoveAll(dir)
 	}
-	m, err := readMeta(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return discard("gen.json was not written yet")
-	}
+	logged, err := hasLog(dir)
 	if err != nil {
+		return nil, err
+	}
+	m, err := readMeta(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !logged:
+		return discard("gen.json was not written yet")
+	case errors.Is(err, fs.ErrNotExist): // it is durable before there is a log
+		return nil, fmt.Errorf("%w: %s is gone, but there is a log beside it. Put it back, or move the directory away; "+
+			"keyfeed resumes from the sink's position then", ErrOperator, filepath.Join(dir, metaFile))
+	case err != nil:
 		return nil, err
 	}
 	g := newGeneration(dir, m)
@@ -124,20 +135,31 @@ func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 		g.spool, err = snapshot.Open(dir, b.spoolConfig())
 		switch {
 		case errors.Is(err, snapshot.ErrNoSpool), errors.Is(err, snapshot.ErrIncomplete):
-			return discard("the snapshot was not complete")
+			if !logged {
+				return discard("the snapshot was not complete")
+			}
+			g.meta.Published = true // a log is made when the spool is complete: this one was removed because it is in the sink
 		case err != nil:
-			return nil, err
+			return nil, fmt.Errorf("%w: %w. Move %s away; keyfeed resumes from the sink's position or takes a new snapshot", ErrOperator, err, dir)
 		}
 	}
 	g.log, err = backlog.Open(dir, b.logConfig())
 	if errors.Is(err, backlog.ErrNoLog) && g.spool != nil {
-		// The process ended between the end of the snapshot and the first byte of the stream.
-		g.log, err = b.createLog(g, g.origin())
+		return g, nil // the process ended between the end of the snapshot and the first byte of the stream
 	}
 	if errors.Is(err, backlog.ErrNoLog) {
 		return discard("it has no log")
 	}
 	return g, err
+}
+
+// hasLog reports whether the directory of a generation holds a segment.
+func hasLog(dir string) (bool, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil {
+		return false, fmt.Errorf("looking for a log: %w", err)
+	}
+	return len(names) > 0, nil
 }
 
 // newGenerationLocked makes the directory of a generation, with its gen.json. b.mu is held.
@@ -146,14 +168,21 @@ func (b *Bridge) newGenerationLocked(m meta) (*generation, error) {
 		return newGeneration("", m), nil
 	}
 	dir := filepath.Join(b.dir, fmt.Sprintf(genPrefix+"%010d", m.Gen))
-	if err := os.Mkdir(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("making the directory of a generation: %w", err)
-	}
-	if err := syncDir(b.dir); err != nil {
-		return nil, err
+	if err := os.RemoveAll(dir); err != nil { // what could not be removed before; no generation has this number
+		return nil, fmt.Errorf("clearing the directory of a generation: %w", err)
 	}
 	g := newGeneration(dir, meta{})
-	return g, b.saveMeta(g, m)
+	err := os.Mkdir(dir, 0o750)
+	if err == nil {
+		err = syncDir(b.dir)
+	}
+	if err == nil {
+		err = b.saveMeta(g, m)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making the directory of a generation: %w", err), os.RemoveAll(dir))
+	}
+	return g, nil
 }
 
 // saveMeta stores m durably, then makes it the meta of g. b.mu is held, or g is not shared yet.

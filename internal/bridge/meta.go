@@ -36,6 +36,8 @@ type meta struct {
 	// Published: the sink has confirmed the whole snapshot. True from the start where there is none.
 	Published bool     `json:"published,omitempty"`
 	Settings  settings `json:"settings"`
+	// Rewrites: where failovers cut the log, oldest first; see failover.go.
+	Rewrites []rewrite `json:"rewrites,omitempty"`
 }
 
 const metaFile = "gen.json"

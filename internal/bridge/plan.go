@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"keyfeed/internal/change"
 	"keyfeed/internal/event"
@@ -36,10 +37,16 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 		ch := b.changed
 		feed, err := b.planLocked(pos)
 		b.mu.Unlock()
-		if feed != nil || err != nil {
+		switch {
+		case noSpace(err): // what must be stored before an event leaves cannot be; others may make room
+			b.log.Warn("the disk is full; publishing waits until there is room", "error", err)
+			err = awaitFor(ctx, ch, roomRetry)
+		case feed != nil || err != nil:
 			return feed, err
+		default:
+			err = await(ctx, ch)
 		}
-		if err := await(ctx, ch); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -56,11 +63,12 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 //	| inside a snapshot                     | not that spool                | full sync, reason snapshot_lost           |
 //	| in the stream                         | its log                       | publish from there; then the next snapshot |
 //	| in the stream                         | not its log, a newer spool    | publish the spool from its start          |
-//	| in the stream                         | not its log                   | drop the log, ask from the position       |
+//	| behind a cut that a failover made     | the log, cut                  | full sync, reason history_rewritten       |
+//	| in the stream                         | not its log                   | put the log aside, ask from the position  |
 //	| any                                   | nothing, or being received    | wait for the link                         |
 func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 	newest := b.newestLocked()
-	if newest == nil {
+	if newest == nil || b.unlogged != nil && !b.heldLocked(pos) {
 		return nil, nil
 	}
 	newer := newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen || !newest.meta.Begun)
@@ -81,7 +89,7 @@ func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 		return nil, nil
 	}
 	for i, g := range b.gens {
-		if g.meta.Gen != pos.Gen || g.log.Verify(g.inLog(pos)) != nil {
+		if !g.holds(pos) || b.reusedLocked(g, pos) {
 			continue
 		}
 		if i+1 < len(b.gens) && !pos.InUnit() && g.inLog(pos) == g.log.Tail().Unit {
@@ -95,8 +103,20 @@ func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 	if newer {
 		return b.snapshotLocked(newest, pos)
 	}
+	if b.rewrittenLocked(pos) {
+		if err := b.mayLose(event.ReasonHistoryRewritten); err != nil {
+			return nil, err
+		}
+		b.forceLocked(event.ReasonHistoryRewritten)
+		return nil, nil
+	}
 	b.dropLocked(pos)
 	return nil, nil
+}
+
+// heldLocked reports whether a log continues pos. b.mu is held.
+func (b *Bridge) heldLocked(pos change.Position) bool {
+	return slices.ContainsFunc(b.gens, func(g *generation) bool { return g.holds(pos) })
 }
 
 // sinkLossLocked decides what happens when the sink holds nothing although it did once. b.mu is held.
@@ -111,14 +131,16 @@ func (b *Bridge) sinkLossLocked(pos change.Position) error {
 	return nil
 }
 
-// dropLocked gives up the disk, which does not continue the sink's position, and asks the source from there. b.mu is held.
+// dropLocked puts the disk aside, which does not continue the sink's position, and asks the source from there. b.mu is held.
 func (b *Bridge) dropLocked(pos change.Position) {
 	if b.dropWanted || b.askSink {
 		return // under way
 	}
-	b.log.Warn("the log on disk does not continue the sink's position; dropping it and asking the source from there",
-		"position", pos.String())
+	b.log.Warn("the log on disk does not continue the sink's position; asking the source from there", "position", pos.String())
 	b.sinkPos = pos
+	tail := b.newestLocked().log.Tail().Unit
+	tail.Gen = b.newestLocked().meta.Gen
+	b.sinkBehind = pos.Compare(tail) <= 0
 	b.dropWanted = true
 	b.restartLocked()
 }
@@ -139,21 +161,39 @@ func (b *Bridge) restartLocked() {
 	b.broadcastLocked()
 }
 
-// dropIfWantedLocked removes all generations when the disk does not continue the sink's position. b.mu is held, and no
-// link runs.
+// dropIfWantedLocked puts all generations aside when the disk does not continue the sink's position. They are closed but
+// not removed before the source has said that it goes on from there, or by which snapshot they are replaced: it may be
+// the sink that is the wrong one, and an operator who corrects that needs them. b.mu is held, and no link runs.
 func (b *Bridge) dropIfWantedLocked() error {
 	if !b.dropWanted {
 		return nil
 	}
 	b.dropWanted, b.askSink = false, true
 	for _, g := range b.gens {
+		if err := g.close(); err != nil {
+			return err
+		}
+	}
+	b.aside = append(b.aside, b.gens...)
+	b.gens = nil
+	b.broadcastLocked()
+	return nil
+}
+
+// forgetAsideLocked removes what was put aside. b.mu is held.
+func (b *Bridge) forgetAsideLocked() error {
+	for _, g := range b.aside {
 		if err := b.remove(g, "it does not continue the sink's position"); err != nil {
 			return err
 		}
 	}
-	b.gens = nil
-	b.broadcastLocked()
+	b.aside = nil
 	return nil
+}
+
+// holds reports whether the log of g continues pos.
+func (g *generation) holds(pos change.Position) bool {
+	return g.meta.Gen == pos.Gen && !pos.InSnapshot() && g.log.Verify(g.inLog(pos)) == nil
 }
 
 // inLog is the unit end at or before pos, as the log of g knows it: the generation's number may have been raised after

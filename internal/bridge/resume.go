@@ -22,6 +22,9 @@ import (
 // Without a log it waits until the sink has told its position. Under KEYFEED_SNAPSHOT_MODE=always the first question
 // is for everything, unless a snapshot is under way.
 func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
+	if err := b.awaitRoom(ctx); err != nil {
+		return ingest.Resume{}, fmt.Errorf("waiting for room on the disk: %w", err)
+	}
 	for {
 		b.mu.Lock()
 		ch := b.changed

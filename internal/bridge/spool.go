@@ -14,10 +14,15 @@ type spool struct {
 	b *Bridge
 	g *generation
 	w *snapshot.Writer
+
+	size int64 // as announced; -1 = not told
 }
 
 // Size implements ingest.Spool.
-func (s *spool) Size(n int64) { s.w.Expect(n) }
+func (s *spool) Size(n int64) {
+	s.size = n
+	s.w.Expect(n)
+}
 
 // Write implements ingest.Spool.
 func (s *spool) Write(p []byte) (int, error) {
@@ -35,25 +40,11 @@ func (s *spool) Commit(ctx context.Context) (ingest.Log, int, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.g.spool = sp
+	s.g.spool, b.receiving, b.needRoom = sp, nil, 0
+	if err := b.adoptLocked(s.g); err != nil {
+		return nil, 0, retryFull(err)
+	}
 	m := sp.Meta()
-	s.g.log, err = b.createLog(s.g, s.g.origin())
-	if err != nil {
-		return nil, 0, retryFull(errors.Join(err, b.remove(s.g, "its log could not be made")))
-	}
-	b.startLog(s.g)
-	if err := b.replacePendingLocked(); err != nil {
-		return nil, 0, err
-	}
-	for _, g := range b.gens {
-		g.newerNow()
-	}
-	if err := b.answered(); err != nil {
-		return nil, 0, err
-	}
-	b.gens = append(b.gens, s.g)
-	b.receiving, b.forceFull, b.firstAsk, b.askSink = nil, "", false, false
-	b.broadcastLocked()
 	b.log.Info("the snapshot is complete", "gen", s.g.meta.Gen, "bytes", m.Size)
 	return &appender{b: b, g: s.g}, m.DB, nil
 }
@@ -79,6 +70,9 @@ func (s *spool) Abort(cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.receiving = nil
+	if noSpace(cause) && !b.memory() {
+		b.needRoom = max(s.size, s.w.Size())
+	}
 	err := s.w.Abort()
 	if err = errors.Join(err, b.remove(s.g, "its snapshot did not arrive whole")); err != nil {
 		b.log.Warn("removing an unfinished snapshot did not succeed; it is removed at the next start", "error", err, "cause", cause)

@@ -32,9 +32,14 @@ func (s *store) Continue(_ context.Context, replid string) (ingest.Log, error) {
 	defer b.mu.Unlock()
 	g := b.newestLocked()
 	if g == nil {
+		if replid != "" && b.sinkPos.InUnit() && !b.informed {
+			// Whether the unit of which the sink has the beginning is in the new history, only INFO could have told.
+			b.forceFull = event.ReasonHistoryRewritten
+			return nil, fmt.Errorf("%w: the source was failed over while the sink holds a part of a unit", ingest.ErrRetry)
+		}
 		var err error
 		if g, err = b.continueSinkLocked(); err != nil {
-			return nil, err
+			return nil, retryFull(err)
 		}
 	}
 	if replid != "" {
@@ -49,6 +54,9 @@ func (s *store) Continue(_ context.Context, replid string) (ingest.Log, error) {
 
 // continueSinkLocked begins a log at the sink's position. b.mu is held.
 func (b *Bridge) continueSinkLocked() (*generation, error) {
+	if err := b.forgetAsideLocked(); err != nil {
+		return nil, err
+	}
 	pos := b.sinkPos
 	g, err := b.newGenerationLocked(meta{Gen: pos.Gen, Begun: true, Published: true, Settings: b.settings()})
 	if err != nil {
@@ -64,7 +72,8 @@ func (b *Bridge) continueSinkLocked() (*generation, error) {
 	return g, nil
 }
 
-// FullSync implements ingest.Store: a new generation begins; the older logs are sealed.
+// FullSync implements ingest.Store: a new generation begins. The older logs stay as they are until it is complete: where
+// it never will be, the source may turn out to continue them.
 func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool, error) {
 	b := (*Bridge)(s)
 	b.mu.Lock()
@@ -73,12 +82,9 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range b.gens {
-		if err := g.seal(); err != nil {
-			return nil, fmt.Errorf("sealing the log of generation %d: %w", g.meta.Gen, err)
-		}
+	if err := b.forgetAsideLocked(); err != nil {
+		return nil, err
 	}
-	b.broadcastLocked()
 	g, err := b.newGenerationLocked(meta{Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings()})
 	if err != nil {
 		return nil, retryFull(err)
@@ -100,10 +106,11 @@ func (b *Bridge) reasonLocked() (string, error) {
 	if b.asked.Full {
 		return b.asked.Reason, nil
 	}
-	if b.askSink {
+	if b.askSink && b.sinkBehind {
 		if b.cfg.OnSinkLoss != PolicyResync {
-			return "", fmt.Errorf("%w: the sink's position %s is behind everything that the disk held, and the source no "+
-				"longer has the changes after it. Set KEYFEED_ON_SINK_LOSS=resync to go on with a new snapshot",
+			return "", fmt.Errorf("%w: the log on disk does not reach back to the sink's position %s, and the source does not have "+
+				"the changes after it: the sink lost what it had confirmed, or it is the sink or the data directory of another source. "+
+				"Point keyfeed at the right ones, or set KEYFEED_ON_SINK_LOSS=resync to go on with a new snapshot",
 				ErrOperator, b.sinkPos)
 		}
 	} else if b.cfg.OnHistoryLoss == PolicyFail {

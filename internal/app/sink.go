@@ -95,7 +95,8 @@ func KafkaConfig(cfg *config.Config, log *slog.Logger) (kafka.Config, error) {
 		CreateTopics: k.CreateTopics, Partitions: int32(k.Partitions), Replication: int16(k.Replication),
 		Compression: k.Compression, ClientID: k.ClientID,
 		SASL:           kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()},
-		CommitInterval: cfg.CommitInterval, DeliveryTimeout: k.Timeout, MaxBufferedBytes: int(k.MaxBufferedBytes),
+		AtLeastOnce:    cfg.Delivery == config.DeliverAtLeastOnce,
+		CommitInterval: cfg.CommitInterval, TxnMaxBytes: int(cfg.TxnMaxBytes), DeliveryTimeout: k.Timeout, MaxBufferedBytes: int(k.MaxBufferedBytes),
 		Logger: log,
 	}
 	if k.UseTLS || k.TLS.IsSet() {

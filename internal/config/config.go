@@ -8,7 +8,9 @@ type Config struct {
 
 	Sink string `env:"SINK" envDefault:"nats" oneof:"nats|kafka|stdout|discard" group:"Sink" desc:"Where the events go."`
 
-	CommitInterval time.Duration `env:"COMMIT_INTERVAL" envDefault:"100ms" min:"1ms" max:"1m" desc:"How often the Kafka sink stores the position while events flow."`
+	Delivery       string        `env:"DELIVERY" envDefault:"exactly-once" oneof:"exactly-once|at-least-once" desc:"exactly-once: Kafka gets transactions; read it with isolation.level=read_committed. at-least-once: Kafka gets the position after the events, so a crash repeats some, with the same ids."`
+	CommitInterval time.Duration `env:"COMMIT_INTERVAL" envDefault:"100ms" min:"1ms" max:"1m" desc:"How long a Kafka transaction lasts while events flow; with at-least-once, how often the position is stored."`
+	TxnMaxBytes    Size          `env:"TXN_MAX_BYTES" envDefault:"16MiB" min:"64KiB" max:"1GiB" desc:"Keys and values that end a Kafka transaction before KEYFEED_COMMIT_INTERVAL. A MULTI block or script up to this size is in one transaction, a larger one in several; a transaction is less than twice as large. It costs no memory here, where KEYFEED_KAFKA_MAX_BUFFERED_BYTES counts, nor in the brokers; a consumer sees a transaction only when it has ended. Lower it where the network carries less than this in half a minute."`
 
 	NATS  NATS  `envPrefix:"NATS_" group:"NATS JetStream"`
 	Kafka Kafka `envPrefix:"KAFKA_" group:"Kafka"`
@@ -38,6 +40,12 @@ const (
 	SinkKafka   = "kafka"
 	SinkStdout  = "stdout"
 	SinkDiscard = "discard"
+)
+
+// Values of [Config.Delivery].
+const (
+	DeliverExactlyOnce = "exactly-once"
+	DeliverAtLeastOnce = "at-least-once"
 )
 
 // Values of [Config.SnapshotMode].

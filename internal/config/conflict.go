@@ -137,7 +137,7 @@ func (c *Config) unused() []string {
 	var names []string
 	for _, s := range settings(c) {
 		other := c.Sink != SinkNATS && strings.HasPrefix(s.name, Prefix+"NATS_") ||
-			c.Sink != SinkKafka && (strings.HasPrefix(s.name, Prefix+"KAFKA_") || s.name == Prefix+"COMMIT_INTERVAL") ||
+			c.Sink != SinkKafka && (strings.HasPrefix(s.name, Prefix+"KAFKA_") || s.name == Prefix+"COMMIT_INTERVAL" || s.name == Prefix+"TXN_MAX_BYTES") ||
 			c.Sink == SinkNATS && s.name == Prefix+"NATS_EMBEDDED_ADDR" && c.NATS.URL.Reveal() != NATSEmbedded
 		if other && c.given[s.name] {
 			names = append(names, s.name)

@@ -19,6 +19,8 @@ const (
 	requestTimeout = 15 * time.Second
 	// dialTimeout bounds one attempt to connect.
 	dialTimeout = 5 * time.Second
+	// transactionBackoff is between tries of what a broker refuses while it still ends the transaction before.
+	transactionBackoff = 5 * time.Millisecond
 	// maxBatchBytes bounds one record batch, whatever a topic allows: it is built in memory, per partition.
 	maxBatchBytes = 64 << 20
 )
@@ -58,7 +60,7 @@ func producerOptions(cfg Config, batchBytes func(topic string) int32) ([]kgo.Opt
 	if err != nil {
 		return nil, err
 	}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), // the sink partitions by the recorded count: partition.go
 		kgo.ProducerBatchCompression(compression),
@@ -69,7 +71,12 @@ func producerOptions(cfg Config, batchBytes func(topic string) int32) ([]kgo.Opt
 		kgo.StopProducerOnDataLossDetected(),
 		// The window bounds what is buffered; the client must not block a Write a second time.
 		kgo.MaxBufferedRecords(1 << 30),
-	}, nil
+	}
+	if !cfg.AtLeastOnce {
+		opts = append(opts, kgo.TransactionalID(transactionalID(cfg)), kgo.TransactionTimeout(transactionTimeout(cfg)),
+			kgo.ConcurrentTransactionsBackoff(transactionBackoff))
+	}
+	return opts, nil
 }
 
 func codec(name string) (kgo.CompressionCodec, error) {

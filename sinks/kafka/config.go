@@ -28,7 +28,12 @@ type Config struct {
 	SASL SASL
 	TLS  *tls.Config // nil = no TLS
 
-	CommitInterval  time.Duration // between progress records while events flow, default 100ms
+	// AtLeastOnce leaves transactions away: an idempotent producer, and the progress after the events. The default is
+	// delivery exactly once.
+	AtLeastOnce bool
+
+	CommitInterval  time.Duration // of a transaction, or between progress records, while events flow; default 100ms
+	TxnMaxBytes     int           // of keys and values ends a transaction, and cuts a larger unit; default 16 MiB
 	DeliveryTimeout time.Duration // an acknowledgement later than this fails the sink, default 30s
 
 	MaxBufferedRecords int // bound of what is queued and not acknowledged, default 50000
@@ -51,6 +56,7 @@ const (
 	defaultClientID           = "keyfeed"
 	defaultCommitInterval     = 100 * time.Millisecond
 	defaultDeliveryTimeout    = 30 * time.Second
+	defaultTxnMaxBytes        = 16 << 20
 	defaultMaxBufferedRecords = 50_000
 	defaultMaxBufferedBytes   = 64 << 20
 )
@@ -62,6 +68,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Compression, defaultCompression)
 	setDefault(&c.ClientID, defaultClientID)
 	setDefault(&c.CommitInterval, defaultCommitInterval)
+	setDefault(&c.TxnMaxBytes, defaultTxnMaxBytes)
 	setDefault(&c.DeliveryTimeout, defaultDeliveryTimeout)
 	setDefault(&c.MaxBufferedRecords, defaultMaxBufferedRecords)
 	setDefault(&c.MaxBufferedBytes, defaultMaxBufferedBytes)
@@ -108,7 +115,7 @@ func (c Config) validate() error {
 	if _, err := c.SASL.mechanism(); err != nil {
 		problems = append(problems, err)
 	}
-	if c.CommitInterval < 0 || c.DeliveryTimeout < 0 || c.MaxBufferedRecords < 0 || c.MaxBufferedBytes < 0 {
+	if c.CommitInterval < 0 || c.DeliveryTimeout < 0 || c.TxnMaxBytes < 0 || c.MaxBufferedRecords < 0 || c.MaxBufferedBytes < 0 {
 		add("intervals and limits cannot be negative")
 	}
 	return errors.Join(problems...)

@@ -70,14 +70,26 @@ func stored(ctx context.Context, cfg kafka.Config) ([]sinktest.Stored, error) {
 	return out, err
 }
 
-func features() sinktest.Features { return sinktest.Features{Keys: true, Copies: partitions} }
+func features() sinktest.Features {
+	return sinktest.Features{ExactPosition: true, Fences: true, Keys: true, Copies: partitions}
+}
 
-func TestContractFake(t *testing.T) {
+func TestContractFake(t *testing.T) { testContractFake(t, false, features()) }
+
+func TestContractFakeAtLeastOnce(t *testing.T) {
+	f := features()
+	f.ExactPosition, f.Fences = false, false
+	testContractFake(t, true, f)
+}
+
+func testContractFake(t *testing.T, atLeastOnce bool, f sinktest.Features) {
+	t.Helper()
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		t.Helper()
 		g := newGate()
 		c := cluster(t, kfake.ListenFn(g.listen))
 		cfg := config("redis", c.ListenAddrs()...)
+		cfg.AtLeastOnce = atLeastOnce
 		return sinktest.Harness{
 			New:         func(t *testing.T) sinks.Sink { t.Helper(); return newSink(t, cfg) },
 			Read:        func(ctx context.Context) ([]sinktest.Stored, error) { return stored(ctx, cfg) },
@@ -87,7 +99,7 @@ func TestContractFake(t *testing.T) {
 			Resume:      g.resume,
 			Window:      window,
 		}
-	}, features())
+	}, f)
 }
 
 func testContractReal(t *testing.T, srv *kafkaenv.Server) {

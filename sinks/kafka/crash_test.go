@@ -15,7 +15,8 @@ import (
 )
 
 // testKillWhileWriting kills a real Kafka with kill -9, again and again, while events are written as fast as it takes
-// them, and reopens the sink as the pump does. Nothing is lost, and the events of a key are in order.
+// them, and reopens the sink as the pump does. Nothing is lost or stored
+// twice, and the events of a key are in order.
 func testKillWhileWriting(t *testing.T, srv *kafkaenv.Server) {
 	t.Helper()
 	const kills, rest = 3, 20_000
@@ -23,7 +24,7 @@ func testKillWhileWriting(t *testing.T, srv *kafkaenv.Server) {
 	s := newSink(t, cfg)
 	t.Cleanup(func() { _ = s.Close() })
 	w := &writer{sink: s}
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience) // Kafka starts slowly on a busy machine
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { w.run(ctx, t) })
@@ -40,7 +41,7 @@ func testKillWhileWriting(t *testing.T, srv *kafkaenv.Server) {
 	if w.opens < 2 {
 		t.Error("the sink never failed: nothing was tested")
 	}
-	checkKeptInOrder(t, cfg, confirmed)
+	checkStoredOnce(t, cfg, confirmed)
 }
 
 // testPauseWhileWriting lets a real Kafka stand still (SIGSTOP) until the sink gives up, with requests on their way.
@@ -68,10 +69,7 @@ func testPauseWhileWriting(t *testing.T, srv *kafkaenv.Server) {
 	}
 	mustWrite(t, s, events(next, 300))
 	mustFlush(t, s)
-	got := counts(records(t, cfg, kafka.ReadOptions{}))
-	if len(got) != 300 {
-		t.Errorf("%d of 300 events are stored", len(got))
-	}
+	wantOnce(t, cfg, 300)
 }
 
 // writer plays the pump: it writes events 0, 1, 2 … and reopens the sink where it fails.
@@ -85,7 +83,11 @@ func (w *writer) run(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {
 		pos, err := w.sink.Open(ctx)
 		if err != nil {
-			continue // Open has waited
+			select {
+			case <-time.After(20 * time.Millisecond): // as the pump does
+			case <-ctx.Done():
+			}
+			continue
 		}
 		w.opens++
 		for i := int(pos.Offset); err == nil; i += 50 {
@@ -105,9 +107,9 @@ func (w *writer) waitFor(ctx context.Context, t *testing.T, offset int64) {
 	}
 }
 
-// checkKeptInOrder checks that the events 0 <= i < n are all stored, and that those of a key appear for the first time in
-// order.
-func checkKeptInOrder(t *testing.T, cfg kafka.Config, n int) {
+// checkStoredOnce checks that the events 0 <= i < n are all stored, that none is stored twice, and that those of a key are
+// in order.
+func checkStoredOnce(t *testing.T, cfg kafka.Config, n int) {
 	t.Helper()
 	seen := map[int]bool{}
 	last := map[string]int{}
@@ -116,11 +118,14 @@ func checkKeptInOrder(t *testing.T, cfg kafka.Config, n int) {
 		if _, err := fmt.Sscanf(string(r.Value), `{"i":%d}`, &i); err != nil {
 			t.Fatalf("stored value %q: %v", r.Value, err)
 		}
-		if !seen[i] && i < last[string(r.Key)] {
+		if seen[i] {
+			t.Fatalf("event %d is stored twice", i)
+		}
+		if i < last[string(r.Key)] {
 			t.Fatalf("event %d of key %s is stored after event %d", i, r.Key, last[string(r.Key)])
 		}
 		seen[i] = true
-		last[string(r.Key)] = max(last[string(r.Key)], i)
+		last[string(r.Key)] = i
 	}
 	for i := range n {
 		if !seen[i] {

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"keyfeed/internal/change"
 	"keyfeed/sinks"
 )
 
@@ -17,17 +18,29 @@ func (s *Sink) Describe(ctx context.Context) (string, error) {
 	if s.session == nil {
 		return "", sinks.ErrClosed
 	}
-	meta, err := s.session.topics.adm.BrokerMetadata(ctx)
+	return s.session.describe(ctx, s.Confirmed())
+}
+
+func (e *session) describe(ctx context.Context, pos change.Position) (string, error) {
+	cfg := &e.sink.cfg
+	meta, err := e.topics.adm.BrokerMetadata(ctx)
 	if err != nil {
-		return "", fmt.Errorf("asking for the brokers: %w", classify(err, s.cfg.CreateTopics))
+		return "", fmt.Errorf("asking for the brokers: %w", classify(err, cfg.CreateTopics))
 	}
 	var places []string
-	for _, t := range s.session.topics.all() {
+	for _, t := range e.topics.all() {
 		places = append(places, fmt.Sprintf("%s (%d partitions)", t.name, t.partitions))
 	}
-	return fmt.Sprintf("Kafka %s at %s, brokers: %d; topic %s; progress in %s; at least once; position %s",
-		version(ctx, s.session.cl), strings.Join(s.cfg.Brokers, ","), len(meta.Brokers),
-		strings.Join(places, ", "), s.cfg.ProgressTopic, s.Confirmed()), nil
+	return fmt.Sprintf("Kafka %s at %s, brokers: %d; topic %s; progress in %s; %s; position %s",
+		version(ctx, e.cl), strings.Join(cfg.Brokers, ","), len(meta.Brokers),
+		strings.Join(places, ", "), cfg.ProgressTopic, e.sink.promise(), pos), nil
+}
+
+func (s *Sink) promise() string {
+	if s.cfg.AtLeastOnce {
+		return "at least once"
+	}
+	return "exactly once, transactional id " + transactionalID(s.cfg)
 }
 
 // version guesses the broker's version from the requests that it knows.

@@ -64,7 +64,12 @@ func classifyCode(err error, code *kerr.Error, createTopics bool) error {
 		kerr.SecurityDisabled.Code:
 		// The client has already logged in anew once before it reports this.
 		return operator(err, "check KEYFEED_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD")
-	case kerr.TopicAuthorizationFailed.Code, kerr.ClusterAuthorizationFailed.Code, kerr.TransactionalIDAuthorizationFailed.Code:
+	case kerr.TransactionalIDAuthorizationFailed.Code:
+		return operator(err, "grant the user Write and Describe on the transactional id, or on the prefix keyfeed-,"+
+			" or set KEYFEED_DELIVERY=at-least-once")
+	case kerr.InvalidTransactionTimeout.Code:
+		return operator(err, "lower KEYFEED_KAFKA_TIMEOUT, or raise transaction.max.timeout.ms of the brokers to twice of it and a minute at least")
+	case kerr.TopicAuthorizationFailed.Code, kerr.ClusterAuthorizationFailed.Code:
 		return operator(err, "grant the user Describe, DescribeConfigs, Write and Read on the event and progress topics"+
 			" (and Create, or make the topics yourself)")
 	case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code:
@@ -86,11 +91,10 @@ func classifyCode(err error, code *kerr.Error, createTopics bool) error {
 		return operator(err, "set KEYFEED_KAFKA_PARTITIONS and _REPLICATION to what the cluster allows, or create the topic yourself")
 	case kerr.UnsupportedVersion.Code, kerr.UnsupportedForMessageFormat.Code, kerr.UnsupportedCompressionType.Code:
 		return operator(err, "the broker is too old for this; another KEYFEED_KAFKA_COMPRESSION may do, else upgrade it")
-	case kerr.ProducerFenced.Code:
-		return fmt.Errorf("%w: %w", sinks.ErrFenced, err)
 	}
 	// All others say that a broker is starting, stopping, moving a partition, short of replicas or disk, or slow
 	// (NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT …), or that this client's
-	// session is spent (OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH …), which Open replaces.
+	// session is spent (OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, PRODUCER_FENCED …), which Open replaces. A broker fences the
+	// writer of a transaction that has timed out just as one that has a rival; only Open finds out which.
 	return err
 }

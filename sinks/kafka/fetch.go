@@ -33,7 +33,17 @@ type progressReader struct {
 // last returns the value of the newest committed record with that key, nil where there is none. It waits while a
 // transaction that may hold a newer one is open.
 func (r *progressReader) last(ctx context.Context, key string) ([]byte, error) {
-	start, end, err := r.bounds(ctx)
+	// Where it ends uncommitted: what another writer has begun before us counts.
+	return r.lastBefore(ctx, key, r.adm.ListEndOffsets)
+}
+
+// lastCommitted is last without the wait: what lies behind the first open transaction does not count.
+func (r *progressReader) lastCommitted(ctx context.Context, key string) ([]byte, error) {
+	return r.lastBefore(ctx, key, r.adm.ListCommittedOffsets)
+}
+
+func (r *progressReader) lastBefore(ctx context.Context, key string, ends listOffsets) ([]byte, error) {
+	start, end, err := r.bounds(ctx, ends)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +51,10 @@ func (r *progressReader) last(ctx context.Context, key string) ([]byte, error) {
 	for hi := end; hi > start; step *= stepGrowth {
 		lo := max(start, hi-step)
 		value, found, err := r.lastIn(ctx, key, lo, hi)
+		if errors.Is(err, kerr.OffsetOutOfRange) {
+			// Compaction has moved the start of the topic since bounds; newer records are still there.
+			return r.lastBefore(ctx, key, ends)
+		}
 		if err != nil || found {
 			return value, err
 		}
@@ -49,9 +63,8 @@ func (r *progressReader) last(ctx context.Context, key string) ([]byte, error) {
 	return nil, nil
 }
 
-func (r *progressReader) bounds(ctx context.Context) (start, end int64, err error) {
-	// The end comes first, uncommitted: what another writer has begun before us counts.
-	if end, err = offsetOf(ctx, r.adm.ListEndOffsets, r.topic); err != nil {
+func (r *progressReader) bounds(ctx context.Context, ends listOffsets) (start, end int64, err error) {
+	if end, err = offsetOf(ctx, ends, r.topic); err != nil {
 		return 0, 0, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
 	}
 	if start, err = offsetOf(ctx, r.adm.ListStartOffsets, r.topic); err != nil {
@@ -100,15 +113,10 @@ func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (
 		var part kgo.FetchPartition
 		var next int64
 		err := retry(ctx, func() (err error) {
-			part, next, err = r.fetch(ctx, offset)
+			part, next, err = r.fetch(ctx, offset, kgo.ReadCommitted())
 			return err
 		})
-		switch {
-		case errors.Is(err, kerr.OffsetOutOfRange):
-			// Compaction has moved the start of the topic since bounds; newer records are still there.
-			value, err := r.last(ctx, key)
-			return value, true, err
-		case err == nil:
+		if err == nil {
 			err = context.Cause(ctx) // where a transaction is open, this loop ends with it or with ctx
 		}
 		if err != nil {
@@ -125,7 +133,7 @@ func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (
 }
 
 // fetch asks the leader once, from offset on.
-func (r *progressReader) fetch(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
+func (r *progressReader) fetch(ctx context.Context, offset int64, isolation kgo.IsolationLevel) (kgo.FetchPartition, int64, error) {
 	meta, err := r.adm.Metadata(ctx, r.topic)
 	if err != nil {
 		return kgo.FetchPartition{}, 0, err
@@ -139,7 +147,9 @@ func (r *progressReader) fetch(ctx context.Context, offset int64) (kgo.FetchPart
 	req.MaxWaitMillis = fetchWaitMs
 	req.MinBytes = 1
 	req.MaxBytes = fetchMaxBytes
-	req.IsolationLevel = 1 // read_committed
+	if isolation == kgo.ReadCommitted() {
+		req.IsolationLevel = 1
+	}
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = r.topic, detail.ID
 	part := kmsg.NewFetchRequestTopicPartition()
@@ -160,7 +170,7 @@ func (r *progressReader) fetch(ctx context.Context, offset int64) (kgo.FetchPart
 	}
 	out, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset:         offset,
-		IsolationLevel: kgo.ReadCommitted(),
+		IsolationLevel: isolation,
 		Topic:          r.topic,
 	}, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	return out, next, out.Err

@@ -18,7 +18,7 @@ func (s *Sink) Forget(ctx context.Context) error {
 		return sinks.ErrClosed
 	}
 	if s.session != nil {
-		s.session.end(ctx, drainTimeout)
+		s.session.end(ctx, s.patience())
 		s.session = nil
 	}
 	if err := s.forget(ctx); err != nil {
@@ -41,5 +41,15 @@ func (s *Sink) forget(ctx context.Context) error {
 		return err
 	}
 	tombstone := &kgo.Record{Topic: s.cfg.ProgressTopic, Key: []byte(s.cfg.Source)}
-	return cl.ProduceSync(ctx, tombstone).FirstErr()
+	if s.cfg.AtLeastOnce {
+		return cl.ProduceSync(ctx, tombstone).FirstErr()
+	}
+	// A transaction of the source fences a writer that runs, which would store its position again.
+	if err := cl.BeginTransaction(); err != nil {
+		return err
+	}
+	if err := cl.ProduceSync(ctx, tombstone).FirstErr(); err != nil {
+		return err
+	}
+	return cl.EndTransaction(ctx, kgo.TryCommit)
 }

@@ -21,10 +21,14 @@ type flight struct {
 	session *session
 	ticket  *sinks.Ticket
 	events  int
-	left    atomic.Int64 // copies without an answer
-	records []kgo.Record // in order; copies of a broadcast event are neighbours
-	places  []*place     // by record
-	known   []*place     // one per topic, kept when the flight is used anew
+	end     change.Position // of the batch
+	bytes   int             // of keys and values, copies counted
+	unitEnd bool            // a unit ends inside the batch
+	tail    int             // bytes after the last end of a unit
+	left    atomic.Int64    // copies without an answer
+	records []kgo.Record    // in order; copies of a broadcast event are neighbours
+	places  []*place        // by record
+	known   []*place        // one per topic, kept when the flight is used anew
 }
 
 // place is a flight's view of one topic: the client's promise for its records needs to know both.
@@ -34,8 +38,8 @@ type place struct {
 	done   func(*kgo.Record, error)
 }
 
-// produce hands the records of b, which ticket follows, to the client. It does not wait for Kafka, except the first time
-// that a topic is needed.
+// produce makes the records of b, which ticket follows, and has them sent. It does not wait for Kafka, except the first
+// time that a topic is needed.
 func (e *session) produce(ctx context.Context, ticket *sinks.Ticket, b *change.Batch) error {
 	f := e.newFlight(ticket, len(b.Records))
 	if err := f.fill(ctx, b); err != nil {
@@ -45,11 +49,16 @@ func (e *session) produce(ctx context.Context, ticket *sinks.Ticket, b *change.B
 	}
 	f.left.Store(int64(len(f.records)))
 	e.flights.Add(1)
-	records, places := f.records, f.places // f may be used anew once the last record is handed over
-	for i := range records {
-		e.cl.Produce(e.ctx, &records[i], places[i].done) //nolint:contextcheck // a record outlives the Write that queued it
-	}
+	e.delivery.hand(f) //nolint:contextcheck // a record outlives the Write that queued it
 	return nil
+}
+
+// send hands the records to the client.
+func (f *flight) send() {
+	e, records, places := f.session, f.records, f.places // f may be used anew once the last record is handed over
+	for i := range records {
+		e.cl.Produce(e.ctx, &records[i], places[i].done)
+	}
 }
 
 func (e *session) newFlight(ticket *sinks.Ticket, events int) *flight {
@@ -58,6 +67,7 @@ func (e *session) newFlight(ticket *sinks.Ticket, events int) *flight {
 		f = &flight{session: e}
 	}
 	f.ticket, f.events = ticket, events
+	f.bytes, f.unitEnd, f.tail = 0, false, 0
 	return f
 }
 
@@ -67,12 +77,14 @@ func (f *flight) fill(ctx context.Context, b *change.Batch) error {
 	now := time.Now()
 	var at *place
 	lastDB := int32(-2) // no database
+	f.end = b.End()
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Route == change.RouteBroadcast {
 			if err := f.broadcast(ctx, r, now); err != nil {
 				return err
 			}
+			f.passed(r)
 			continue
 		}
 		if at == nil || r.DB != lastDB {
@@ -85,8 +97,16 @@ func (f *flight) fill(ctx context.Context, b *change.Batch) error {
 		f.add(at, kgo.Record{Key: recordKey(r.Key), Value: r.Value, Timestamp: now})
 		last := &f.records[len(f.records)-1]
 		last.Partition = e.partition.of(last, at.topic.partitions)
+		f.passed(r)
 	}
 	return nil
+}
+
+// passed notes that all copies of r are added.
+func (f *flight) passed(r *change.Record) {
+	if !r.Pos.InUnit() {
+		f.unitEnd, f.tail = true, 0
+	}
 }
 
 // broadcast adds a copy for every partition of the event's topic; of all known topics where it belongs to no database.
@@ -115,6 +135,8 @@ func (f *flight) broadcast(ctx context.Context, r *change.Record, now time.Time)
 
 func (f *flight) add(at *place, r kgo.Record) {
 	r.Topic = at.topic.name
+	f.bytes += len(r.Key) + len(r.Value)
+	f.tail += len(r.Key) + len(r.Value)
 	f.records = append(f.records, r)
 	f.places = append(f.places, at)
 }

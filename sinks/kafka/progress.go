@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"keyfeed/internal/change"
 )
@@ -66,4 +69,38 @@ func parseProgress(value []byte, source string) (*progress, error) {
 		return nil, fmt.Errorf("parsing the progress record: %w", err)
 	}
 	return &p, nil
+}
+
+// progressRecord makes the record that says: everything up to pos is stored, and this is where the topics end. n counts
+// the records of the session.
+func (e *session) progressRecord(pos change.Position, n int64) (*kgo.Record, error) {
+	p := progress{
+		Version:  progressVersion,
+		Source:   e.sink.cfg.Source,
+		Position: pos.String(),
+		Instance: e.sink.instance,
+		Epoch:    e.sink.epoch,
+		Commit:   n,
+		TsMs:     time.Now().UnixMilli(),
+		Topics:   e.topics.progress(),
+	}
+	value, err := p.encode()
+	if err != nil {
+		return nil, err
+	}
+	return &kgo.Record{Topic: e.sink.cfg.ProgressTopic, Partition: 0, Key: []byte(e.sink.cfg.Source), Value: value}, nil
+}
+
+// progress tells what the known topics hold. With delivery at least once an offset may belong to a record after the
+// position that the progress record carries; it is stored all the same.
+func (ts *topics) progress() []topicProgress {
+	var out []topicProgress
+	for _, t := range ts.all() {
+		p := topicProgress{Name: t.name, ID: t.id, Partitions: t.partitions, Last: make([]int64, t.partitions)}
+		for i := range p.Last {
+			p.Last[i] = t.last[i].Load()
+		}
+		out = append(out, p)
+	}
+	return out
 }

@@ -40,14 +40,16 @@ func (r Record) IsBroadcast() bool {
 // ReadOptions says what Read reads. The zero value reads everything from the start, copies included, and goes on for
 // ever.
 type ReadOptions struct {
-	// FromEnd starts at the end of each partition, Last records before it (fewer where transactions left markers).
+	// FromEnd starts at the end of each partition, the newest Last records before it: fewer only where more transactions
+	// ended there than events were stored. That many records are held in memory at the start.
 	FromEnd bool
 	Last    int64
 
 	// OneCopy drops the copies of broadcast events in all partitions but the first.
 	OneCopy bool
 
-	// UntilEnd ends Read, with nil, at what was the end when it began; otherwise it waits for new records.
+	// UntilEnd ends Read, with nil, at what was the end when it began, once the transactions that were open then have
+	// ended; otherwise it waits for new records.
 	UntilEnd bool
 }
 
@@ -62,7 +64,7 @@ func Read(ctx context.Context, cfg Config, opts ReadOptions, fn func(Record) err
 	if err != nil {
 		return fmt.Errorf("configuring the Kafka reader: %w", err)
 	}
-	r := reader{cfg: cfg, opts: opts, fn: fn, ends: map[partitionID]int64{}}
+	r := reader{cfg: cfg, opts: opts, fn: fn, ends: map[partitionID]int64{}, held: map[partitionID][]Record{}}
 	if err := r.read(ctx); err != nil {
 		return fmt.Errorf("reading from Kafka: %w", classify(err, cfg.CreateTopics))
 	}
@@ -79,7 +81,10 @@ type reader struct {
 	cfg  Config
 	opts ReadOptions
 	fn   func(Record) error
-	ends map[partitionID]int64 // with UntilEnd: partitions that are not read to their end yet
+	ends map[partitionID]int64 // partitions that are not read to what was their end when Read began
+	held map[partitionID][]Record
+	// held are, with FromEnd, the newest records of a partition of ends: a transaction's marker takes an offset too, so
+	// only its end tells which ones are the last.
 }
 
 func (r *reader) read(ctx context.Context) error {
@@ -132,8 +137,8 @@ func (r *reader) offsets(ctx context.Context, adm *kadm.Client) (map[string]map[
 	if err != nil {
 		return nil, fmt.Errorf("asking where the topics start: %w", err)
 	}
-	// The last stable offset: behind it only open transactions are.
-	ends, err := adm.ListCommittedOffsets(ctx, topics...)
+	// Uncommitted: a commit that its writer knows of may still be on its way to the partitions.
+	ends, err := adm.ListEndOffsets(ctx, topics...)
 	if err == nil {
 		err = ends.Error()
 	}
@@ -145,13 +150,13 @@ func (r *reader) offsets(ctx context.Context, adm *kadm.Client) (map[string]map[
 		end, _ := ends.Lookup(start.Topic, start.Partition)
 		at := start.Offset
 		if r.opts.FromEnd {
-			at = max(start.Offset, end.Offset-r.opts.Last)
+			at = max(start.Offset, end.Offset-2*r.opts.Last) // an event and the marker behind it
 		}
 		if from[start.Topic] == nil {
 			from[start.Topic] = map[int32]kgo.Offset{}
 		}
 		from[start.Topic][start.Partition] = kgo.NewOffset().At(at)
-		if r.opts.UntilEnd && at < end.Offset {
+		if at < end.Offset {
 			r.ends[partitionID{start.Topic, start.Partition}] = end.Offset
 		}
 	})
@@ -181,15 +186,51 @@ func (r *reader) topics(ctx context.Context, adm *kadm.Client) ([]string, error)
 
 func (r *reader) hand(rec *kgo.Record) error {
 	at := partitionID{rec.Topic, rec.Partition}
-	end, limited := r.ends[at]
-	if r.opts.UntilEnd && (!limited || rec.Offset >= end) {
-		return nil // stored after Read began
+	end, before := r.ends[at]
+	out, ok := r.event(rec)
+	if !before {
+		return r.give(out, ok && !r.opts.UntilEnd)
 	}
-	if limited && rec.Offset+1 >= end {
+	switch {
+	case rec.Offset >= end: // what lay before was aborted
+		ok = ok && !r.opts.UntilEnd
+	case r.opts.FromEnd:
+		r.hold(at, out, ok)
+		ok = false
+	}
+	if rec.Offset+1 >= end {
 		delete(r.ends, at)
+		for _, held := range r.held[at] {
+			if err := r.give(held, true); err != nil {
+				return err
+			}
+		}
+		delete(r.held, at)
 	}
-	if rec.Attrs.IsControl() {
+	return r.give(out, ok)
+}
+
+func (r *reader) hold(at partitionID, rec Record, ok bool) {
+	if !ok {
+		return
+	}
+	r.held[at] = append(r.held[at], rec)
+	if n := len(r.held[at]); int64(n) > r.opts.Last {
+		r.held[at] = r.held[at][int64(n)-r.opts.Last:]
+	}
+}
+
+func (r *reader) give(rec Record, ok bool) error {
+	if !ok || r.opts.OneCopy && rec.Partition != 0 && rec.IsBroadcast() {
 		return nil
+	}
+	return r.fn(rec)
+}
+
+// event reports false for a transaction's marker.
+func (r *reader) event(rec *kgo.Record) (Record, bool) {
+	if rec.Attrs.IsControl() {
+		return Record{}, false
 	}
 	out := Record{
 		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value,
@@ -197,8 +238,5 @@ func (r *reader) hand(rec *kgo.Record) error {
 	for _, h := range rec.Headers {
 		out.Headers = append(out.Headers, Header{Key: h.Key, Value: h.Value})
 	}
-	if r.opts.OneCopy && rec.Partition != 0 && out.IsBroadcast() {
-		return nil
-	}
-	return r.fn(out)
+	return out, true
 }

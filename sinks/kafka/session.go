@@ -37,16 +37,22 @@ type session struct {
 	partition partitioner
 	broadcast []kgo.RecordHeader // of the copies of an event for every partition
 
-	// ctx ends when the session has failed or ends; records that the client has not sent yet then fail.
+	// ctx ends when the session has failed or ends, after the window has failed; records not sent yet then fail.
 	ctx    context.Context //nolint:containedctx // it is the life of the session, and is given to every record
 	cancel context.CancelCauseFunc
 
-	flights  sync.WaitGroup // batches that the client holds records of
-	loop     sync.WaitGroup // the commit loop
+	flights  sync.WaitGroup // batches that are queued or that the client holds records of
+	loop     sync.WaitGroup // the session's own goroutines
 	flushNow chan chan error
-	commit   committer
+	delivery delivery
 
 	free sync.Pool // of *flight
+}
+
+// delivery has batches sent and their positions stored.
+type delivery interface {
+	hand(*flight) // by the pump's goroutine; it must land, whatever happens
+	run()         // until the session has failed or ends; it answers flushNow
 }
 
 // start makes a new session and connects it.
@@ -63,24 +69,29 @@ func (s *Sink) start(ctx context.Context) (*session, change.Position, error) {
 	if err != nil {
 		return nil, pos, err
 	}
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.topics = newTopics(s.cfg, nil, s.names)
 	if e.cl, err = newClient(s.cfg, append(opts, kgo.WithHooks(e.dials))...); err != nil {
 		return nil, pos, err
 	}
 	if pos, err = e.connect(ctx); err != nil {
+		e.cancel(err)
 		e.cl.Close()
-		if ctx.Err() != nil {
-			return nil, pos, e.dials.explain(fmt.Errorf("%w: %w", context.Cause(ctx), err))
-		}
-		return nil, pos, err
+		return nil, pos, e.told(ctx, err)
 	}
 	e.maxRecord = e.smallestLimit() - recordOverhead
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e, pos, nil
 }
 
-// connect makes sure of the topics and reads the position. The client that will write is there before: one that fences
-// other writers (invariant 9) has to do so before it reads what they stored.
+// told adds to err what ended ctx, where that has ended, and what the wait was for.
+func (e *session) told(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return e.dials.explain(fmt.Errorf("%w: %w", context.Cause(ctx), err))
+}
+
+// connect makes sure of the topics, fences every other writer (invariant 9), and only then reads what they stored.
 func (e *session) connect(ctx context.Context) (pos change.Position, err error) {
 	s := e.sink
 	e.topics.adm = kadm.NewClient(e.cl)
@@ -90,22 +101,40 @@ func (e *session) connect(ctx context.Context) (pos change.Position, err error) 
 	if _, err := e.topics.get(ctx, 0); err != nil {
 		return pos, err
 	}
-	reader := &progressReader{cl: e.cl, adm: e.topics.adm, topic: s.cfg.ProgressTopic}
-	value, err := reader.last(ctx, s.cfg.Source)
+	if err := e.fence(ctx); err != nil {
+		return pos, err
+	}
+	value, err := e.reader().last(ctx, s.cfg.Source)
 	if err != nil {
 		return pos, err
 	}
 	if value != nil {
-		p, err := parseProgress(value, s.cfg.Source)
+		p, err := e.parse(value)
 		if err != nil {
-			return pos, operator(err, fmt.Sprintf("look at the records of key %q in topic %s", s.cfg.Source, s.cfg.ProgressTopic))
+			return pos, err
+		}
+		if err := e.ours(p); err != nil {
+			return pos, err
 		}
 		if err := e.topics.restore(ctx, p); err != nil {
 			return pos, err
 		}
 		pos = p.position
 	}
-	return pos, nil
+	return pos, e.claim(ctx, pos)
+}
+
+func (e *session) reader() *progressReader {
+	return &progressReader{cl: e.cl, adm: e.topics.adm, topic: e.sink.cfg.ProgressTopic}
+}
+
+func (e *session) parse(value []byte) (*progress, error) {
+	cfg := &e.sink.cfg
+	p, err := parseProgress(value, cfg.Source)
+	if err != nil {
+		return nil, operator(err, fmt.Sprintf("look at the records of key %q in topic %s", cfg.Source, cfg.ProgressTopic))
+	}
+	return p, nil
 }
 
 func (e *session) smallestLimit() int {
@@ -116,10 +145,13 @@ func (e *session) smallestLimit() int {
 	return limit
 }
 
-// run starts the commit loop; the window has been reset to pos.
+// run starts the session's goroutines; the window has been reset to pos.
 func (e *session) run(pos change.Position) {
-	e.commit = committer{session: e, committed: pos}
-	e.loop.Go(e.commit.run)
+	if e.sink.cfg.AtLeastOnce {
+		e.delivery = &committer{session: e, committed: pos}
+	}
+	e.loop.Go(e.watch)
+	e.loop.Go(e.delivery.run)
 }
 
 // fail ends the session with its first error. Nothing newer is confirmed from here on (invariant 8).
@@ -127,6 +159,7 @@ func (e *session) fail(err error) {
 	err = classify(err, e.sink.cfg.CreateTopics)
 	e.sink.window.Fail(err)
 	e.cancel(err)
+	e.sink.signal()
 }
 
 // end stops the client and returns when nothing of the session runs and it holds no batch. Before, it waits for up to

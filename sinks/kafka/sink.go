@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"keyfeed/internal/change"
 	"keyfeed/sinks"
@@ -14,7 +15,7 @@ import (
 type Sink struct {
 	cfg      Config
 	names    template
-	instance string // random, for people who read progress records
+	instance string // random; tells the progress records of this sink from those of other writers
 
 	window  *sinks.Window
 	updates chan struct{} // one value; see Updates
@@ -24,6 +25,7 @@ type Sink struct {
 	// Of the pump's goroutine.
 	session *session // nil before Open and after Close
 	epoch   int64    // Opens so far
+	claimed bool     // a progress record of this instance was committed
 	closed  bool
 }
 
@@ -31,6 +33,9 @@ var (
 	_ sinks.Sink      = (*Sink)(nil)
 	_ sinks.Limiter   = (*Sink)(nil)
 	_ sinks.Describer = (*Sink)(nil)
+	_ sinks.Forgetter = (*Sink)(nil)
+	_ sinks.Looker    = (*Sink)(nil)
+	_ sinks.Stander   = (*Sink)(nil)
 )
 
 // New returns a sink that connects at Open. The error names every problem of the configuration.
@@ -54,14 +59,14 @@ func New(cfg Config) (*Sink, error) {
 	return s, nil
 }
 
-// Open implements sinks.Sink. It ends what the session before had in flight, makes sure of the topics, and reads the
-// newest progress record of the source.
+// Open implements sinks.Sink. It ends what the session before had in flight, makes sure of the topics, fences other
+// writers, reads the newest progress record of the source, and stores one of its own.
 func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 	if s.closed {
 		return change.Position{}, sinks.ErrClosed
 	}
 	if s.session != nil {
-		s.session.end(ctx, drainTimeout)
+		s.session.end(ctx, s.patience())
 		s.session = nil
 	}
 	s.epoch++
@@ -87,8 +92,14 @@ func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 func (s *Sink) Write(ctx context.Context, b *change.Batch) error {
 	records := len(b.Records)
 	ticket, err := s.window.Add(ctx, b)
-	if err != nil || records == 0 {
+	if err != nil {
+		if s.session != nil {
+			s.session.fail(err) // a batch is missing in the window; nothing behind it may be committed (invariant 8)
+		}
 		return err
+	}
+	if records == 0 {
+		return nil
 	}
 	// The window has failed until an Open succeeds, so there is a session here.
 	return s.session.produce(ctx, ticket, b)
@@ -129,6 +140,21 @@ func (s *Sink) Close() error {
 	}
 	s.window.Close()
 	return nil
+}
+
+// confirm makes the position of a stored progress record known.
+func (s *Sink) confirm(pos change.Position) {
+	s.confirmed.Store(&pos)
+	s.signal()
+}
+
+// patience is how long to wait for answers to what a session has sent before it is ended. With transactions none of it
+// counts after fencing unless its commit does.
+func (s *Sink) patience() time.Duration {
+	if s.cfg.AtLeastOnce {
+		return drainTimeout
+	}
+	return 0
 }
 
 func (s *Sink) signal() {

@@ -50,6 +50,10 @@ type Features struct {
 	// Keys: Stored.Key is the record's key.
 	Keys bool
 
+	// Fences: a client that opens ends every other one, which gives ErrFenced at the latest when it is opened again; needs
+	// ExactPosition.
+	Fences bool
+
 	// Copies is how often a record for every partition is stored; 0 means once.
 	Copies int
 }

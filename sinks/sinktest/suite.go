@@ -21,7 +21,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness, features Features)
 	for _, test := range []struct {
 		name  string
 		run   func(t *testing.T, p *player)
-		needs func(h *Harness) bool
+		needs func(h *Harness, f *Features) bool
 	}{
 		{"EmptyPlace", testEmptyPlace, nil},
 		{"CloseEndsEverything", testCloseEndsEverything, nil},
@@ -43,20 +43,28 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness, features Features)
 		{"CloseDoesNotWait/Stall", testCloseDoesNotWait, canStall},
 		{"BrokerAwayAtOpen/StopBroker", testBrokerAwayAtOpen, canStop},
 		{"BrokerAwayAndBack/StopBroker", testBrokerAwayAndBack, canStop},
+		{"RivalTakesOver/Fences", testRivalTakesOver, fences},
+		{"PausedWriterWakesUp/Fences", testPausedWriterWakesUp, fences},
+		{"RivalsUntilOneIsLeft/Fences", testRivalsUntilOneIsLeft, fences},
+		{"Standby/Fences", testStandby, fences},
+		{"StandbyEndsWithContext/Fences", testStandbyEndsWithContext, fences},
+		{"Look", testLook, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t)
-			if test.needs != nil && !test.needs(&h) {
-				t.Skip("the place cannot be disturbed like this: see Harness")
+			if test.needs != nil && !test.needs(&h, &features) {
+				t.Skip("the place cannot do this or be disturbed like this: see Harness and Features")
 			}
 			test.run(t, newPlayer(t, h, features))
 		})
 	}
 }
 
-func canStall(h *Harness) bool { return h.Stall != nil }
+func canStall(h *Harness, _ *Features) bool { return h.Stall != nil }
 
-func canStop(h *Harness) bool { return h.StopBroker != nil }
+func canStop(h *Harness, _ *Features) bool { return h.StopBroker != nil }
+
+func fences(_ *Harness, f *Features) bool { return f.Fences }
 
 // player plays the pump against one place.
 type player struct {
@@ -140,6 +148,13 @@ func mustClose(t *testing.T, s sinks.Sink) {
 	if err := s.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
+}
+
+func contextWithCause(t *testing.T) (context.Context, context.CancelCauseFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	t.Cleanup(func() { cancel(nil) })
+	return ctx, cancel
 }
 
 func within(t *testing.T) context.Context {

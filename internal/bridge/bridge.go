@@ -94,6 +94,7 @@ type Bridge struct {
 	confirmed change.Position // guarded by mu
 
 	standing bool // another keyfeed writes to the sink, and this one waits; guarded by mu
+	detached bool // the source is left alone until the sink's position is known; see standby.go; guarded by mu
 
 	// What the next attempt to reach the source must do differently; guarded by mu.
 	forceFull  string             // reason of the full sync to ask for; empty = ask for what Resume finds

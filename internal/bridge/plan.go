@@ -36,6 +36,7 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 		b.mu.Lock()
 		ch := b.changed
 		feed, err := b.planLocked(pos)
+		b.attachLocked()
 		b.mu.Unlock()
 		switch {
 		case noSpace(err): // what must be stored before an event leaves cannot be; others may make room

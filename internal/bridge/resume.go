@@ -30,8 +30,11 @@ func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
 		ch := b.changed
 		g, pos, known, forced := b.newestLocked(), b.sinkPos, b.sinkKnown, b.forceFull
 		always := b.firstAsk && b.cfg.SnapshotMode == SnapshotAlways
+		detached := b.detached
 		b.mu.Unlock()
 		switch {
+		case detached:
+			// The sink's position decides what to ask for, whatever log there is: see standBy.
 		case forced != "":
 			return ingest.Resume{Full: true, Reason: forced}, nil
 		case g == nil && known && pos.IsZero():

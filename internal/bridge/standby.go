@@ -25,8 +25,11 @@ const (
 )
 
 // standBy waits while another keyfeed writes to the sink, if this one was fenced before. The source is left alone
-// meanwhile: following it would cost it a second replica for a log that nobody reads, and what is asked of it after a
-// takeover is what follows the sink's position, which is recent.
+// meanwhile: following it would cost it a second replica, which WAIT counts, for a log that nobody reads.
+//
+// It is left alone until the sink's position has been looked up, too. This one's log ended when it was fenced, and the
+// source may no longer have what follows it: asking for that would cost a full sync, where asking for what follows the
+// sink's position, which the other keyfeed kept moving, costs none (P6).
 func (b *Bridge) standBy(ctx context.Context) error {
 	fenced, err := b.hasMark(fencedFile)
 	if err != nil {
@@ -35,6 +38,9 @@ func (b *Bridge) standBy(ctx context.Context) error {
 	if !fenced {
 		return nil
 	}
+	b.mu.Lock()
+	b.detached = true
+	b.mu.Unlock()
 	b.setStanding(true)
 	defer b.setStanding(false)
 	quiet := b.quiet()
@@ -58,6 +64,15 @@ func (b *Bridge) setStanding(on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.standing = on
+}
+
+// attachLocked lets the link ask the source: the planner has seen the sink's position, and wants what does not continue it
+// dropped. b.mu is held.
+func (b *Bridge) attachLocked() {
+	if b.detached {
+		b.detached = false
+		b.broadcastLocked()
+	}
 }
 
 // fenced notes for the next start that err was another writer's takeover.

@@ -45,7 +45,8 @@ func bridgeConfig(cfg *config.Config, log *slog.Logger) (bridge.Config, error) {
 			DropUnknown: cfg.On.Unknown == config.PolicySkip,
 		},
 		FailUnknown: cfg.On.Unknown == config.PolicyFail, FailOversize: cfg.On.Oversize == config.PolicyFail,
-		SnapshotMode: cfg.SnapshotMode, OnHistoryLoss: cfg.On.HistoryLoss, OnSinkLoss: cfg.On.SinkLoss,
+		FullSyncsPerHour: cfg.FullSyncsPerHour,
+		SnapshotMode:     cfg.SnapshotMode, OnHistoryLoss: cfg.On.HistoryLoss, OnSinkLoss: cfg.On.SinkLoss,
 		OnBacklogFull: cfg.On.BacklogFull, AckPublished: cfg.Source.Ack == config.AckPublished, Logger: log,
 	}, nil
 }

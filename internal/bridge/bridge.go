@@ -57,6 +57,8 @@ type Config struct {
 
 	Quiet time.Duration // a fenced process stands by until no other writer was seen for so long; 0 = see standby.go
 
+	FullSyncsPerHour int // how many may begin in an hour; 0 = any number, without a pause between
+
 	SnapshotMode  string
 	OnHistoryLoss string // PolicyFail or PolicyResync
 	OnSinkLoss    string
@@ -108,6 +110,9 @@ type Bridge struct {
 	asked      ingest.Resume      // what the link was told last
 	maxRecord  int                // the largest record that the sink stores; 0 = unknown
 	publishing *snapshot.Reader   // of the snapshot being published, or the last one
+
+	budget       budget // guarded by mu
+	requestFresh bool   // an operator's request for a snapshot has not been tried yet; guarded by mu
 }
 
 // New returns a bridge that has not started.
@@ -119,6 +124,7 @@ func New(cfg Config, sink sinks.Sink) *Bridge {
 	cfg.Pump.Logger = cfg.Logger
 	cfg.Pump.ForgetLost = cfg.OnSinkLoss == PolicyResync
 	b.pump = pump.New(sink, b, cfg.Pump)
+	b.budget = newBudget(&b.cfg, b.dir)
 	return b
 }
 
@@ -143,7 +149,13 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("looking for a request: %w", err)
 	}
+	fresh, err := b.fresh()
+	if err != nil {
+		return fmt.Errorf("looking for a request: %w", err)
+	}
 	b.mu.Lock()
+	b.requestFresh = fresh
+	err = b.budget.load(time.Now())
 	if requested {
 		b.forceFull = event.ReasonRequested
 	}
@@ -152,6 +164,9 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 	}
 	b.mu.Unlock()
 	defer func() { err = errors.Join(err, b.closeAll()) }()
+	if err != nil {
+		return err
+	}
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.runLink(gctx) })

@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -25,6 +27,28 @@ func RequestSnapshot(dataDir, name string) error {
 // requested reports whether an operator asked for a snapshot that has not come yet.
 func (b *Bridge) requested() (bool, error) {
 	return b.hasMark(requestFile)
+}
+
+// tried stands in the request once a full sync was begun for it.
+const tried = "tried\n"
+
+// fresh reports whether an operator's request was not tried yet: it then passes the budget of full syncs.
+func (b *Bridge) fresh() (bool, error) {
+	if b.memory() {
+		return false, nil
+	}
+	info, err := os.Stat(filepath.Join(b.dir, requestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() == 0, err
+}
+
+func (b *Bridge) requestTried() error {
+	if err := writeSynced(filepath.Join(b.dir, requestFile), []byte(tried)); err != nil {
+		return fmt.Errorf("noting that the request was tried: %w", err)
+	}
+	return nil
 }
 
 // answered forgets the request: the snapshot is complete.

@@ -41,6 +41,7 @@ func (s *spool) Commit(ctx context.Context) (ingest.Log, int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.g.spool, b.receiving, b.needRoom = sp, nil, 0
+	b.arrivedLocked()
 	if err := b.adoptLocked(s.g); err != nil {
 		return nil, 0, retryFull(err)
 	}

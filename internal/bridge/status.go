@@ -21,6 +21,8 @@ type Status struct {
 	Log        LogStatus    `json:"log"`
 	Snapshot   *SnapshotRun `json:"snapshot,omitempty"`
 	Counts     Counts       `json:"counts"`
+
+	FullSyncs FullSyncStatus `json:"full_syncs"`
 }
 
 // LinkStatus is the replication link.
@@ -66,6 +68,7 @@ func (b *Bridge) Status() Status {
 		Source: b.cfg.Name, Position: b.confirmed.String(), Published: published.Offset,
 		SinkOpen: b.sinkKnown, StandingBy: b.standing, Generation: b.confirmed.Gen,
 	}
+	s.FullSyncs = b.budget.status()
 	if b.replica != nil {
 		l := b.replica.Status()
 		s.Link = linkStatus(&l)
@@ -112,6 +115,8 @@ func (b *Bridge) Ready() error {
 		return errors.New("the sink is not open yet")
 	case b.sink.Err() != nil:
 		return fmt.Errorf("the sink is failing: %w", b.sink.Err())
+	case s.FullSyncs.NextAt != nil:
+		return fmt.Errorf("a full sync is needed and waits until %s (KEYFEED_FULL_SYNCS_PER_HOUR)", s.FullSyncs.NextAt.UTC().Format(time.RFC3339))
 	case s.Link.State != string(ingest.StateStreaming) && s.Snapshot == nil:
 		return fmt.Errorf("the link to the source is %s", s.Link.State)
 	}

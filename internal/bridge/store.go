@@ -18,6 +18,15 @@ type store Bridge
 func (s *store) Resume(ctx context.Context) (ingest.Resume, error) {
 	b := (*Bridge)(s)
 	r, err := b.resume(ctx)
+	for err == nil {
+		var waited bool
+		if waited, err = b.awaitBudget(ctx, r); err == nil && !waited {
+			break
+		}
+		if err == nil {
+			r, err = b.resume(ctx)
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = r
@@ -82,8 +91,14 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	if err != nil {
 		return nil, err
 	}
+	if err := b.admitLocked(); err != nil {
+		return nil, err
+	}
 	if err := b.forgetAsideLocked(); err != nil {
 		return nil, err
+	}
+	if err := b.spendLocked(); err != nil {
+		return nil, retryFull(err)
 	}
 	g, err := b.newGenerationLocked(meta{Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings()})
 	if err != nil {

@@ -22,6 +22,8 @@ type Config struct {
 	SnapshotMode string `env:"SNAPSHOT_MODE" envDefault:"when_needed" oneof:"when_needed|always|initial_only|never" group:"Snapshots and policies" desc:"when_needed: where the position cannot be continued. always: at every start, unless a snapshot is in progress. initial_only: publish one and end. never: where one would be needed, publish a gap and go on with the stream."`
 	On           On     `envPrefix:"ON_"`
 
+	FullSyncsPerHour int `env:"FULL_SYNCS_PER_HOUR" envDefault:"6" min:"0" max:"1000" desc:"Full syncs that may begin within an hour, also across restarts; one that fails is followed by a pause of 10 s, which doubles up to 5 min. The next one waits. keyfeed position reset passes it once. 0: no limit and no pause."`
+
 	Event             Event         `envPrefix:"EVENT_" group:"Events"`
 	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" envDefault:"10s" min:"100ms" max:"1h" desc:"A heartbeat stores the position at least this often while the source sends nothing that becomes an event."`
 	Filter            Filter        `envPrefix:"FILTER_"`

@@ -43,6 +43,7 @@ func newKeyfeed(t *testing.T, env ...string) *keyfeed {
 		"KEYFEED_DATA_DIR=" + t.TempDir(),
 		"KEYFEED_HTTP_ADDR=127.0.0.1:0",
 		"KEYFEED_HEARTBEAT_INTERVAL=1s",
+		"KEYFEED_FULL_SYNCS_PER_HOUR=0", // tests that are about it set it
 		"KEYFEED_LOG_LEVEL=debug",
 		"KEYFEED_SOURCE_RECONNECT_MIN=100ms",
 		"KEYFEED_SOURCE_RECONNECT_MAX=1s",

@@ -14,7 +14,7 @@ const (
 
 	// unitPatience is how long the beginning of a unit waits for the rest. All of it is on disk before any of it is
 	// written to a sink, so this is enough unless the process is about to end.
-	unitPatience = 5 * time.Second
+	unitPatience = 2 * time.Second
 
 	headerBatchID       = "Nats-Batch-Id"
 	headerBatchSequence = "Nats-Batch-Sequence"
@@ -77,6 +77,9 @@ func (s *session) gather() (int, error) {
 		n, whole := 0, 0
 		for n < min(len(s.out.records), atomicMessages) {
 			r := s.out.records[n].record
+			if isMarked(r) {
+				return n, nil
+			}
 			n++
 			if !r.Pos.InUnit() {
 				whole = n

@@ -25,9 +25,6 @@ func records(first int64, n int) []change.Record {
 	return rs
 }
 
-// batchOf is one record at offset.
-func batchOf(offset int64) *change.Batch { return &change.Batch{Records: records(offset, 1)} }
-
 // BenchmarkPublish measures batches of 256 events of 300 bytes through a window of 4000 to a server in this process:
 //
 //	go test -run '^$' -bench Publish -benchtime 500000x ./sinks/nats

@@ -17,7 +17,9 @@ import (
 
 // link is one connection that is never made anew behind our back: what is published on it is sent once or not at all.
 type link struct {
-	conn *natsgo.Conn
+	conn   *natsgo.Conn
+	denied context.Context    //nolint:containedctx // ends when the server denies the bucket of positions
+	deny   context.CancelFunc // ends it
 
 	mu  sync.Mutex
 	raw []net.Conn // the sockets under conn; guarded by mu
@@ -29,6 +31,7 @@ type link struct {
 // something; not after close.
 func dial(ctx context.Context, cfg *Config, lost func(error)) (*link, error) {
 	l := &link{}
+	l.denied, l.deny = context.WithCancel(context.Background())
 	options, err := authOptions(cfg)
 	if err != nil {
 		return nil, err
@@ -50,9 +53,11 @@ func dial(ctx context.Context, cfg *Config, lost func(error)) (*link, error) {
 			lost(classify(fmt.Errorf("connection to NATS ended: %w", err)))
 		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
-			if !isAboutBucket(err) { // the bucket is a help, nothing needs it
-				lost(classify(err))
+			if isAboutBucket(err) { // a help, nothing needs it
+				l.deny()
+				return
 			}
+			lost(classify(err))
 		}),
 	)
 	// Connect takes no context, so the end of ctx closes the socket under it.

@@ -19,7 +19,7 @@ func TestCutsLoseAndRepeatNothing(t *testing.T) {
 	cfg := srv.config()
 	cfg.URL, cfg.MaxPendingRecords = proxy.url(), 500
 	s := mustOpen(t, cfg, 0)
-	const events, cuts = 20_000, 12
+	const events, cuts = 8_000, 8
 	next, failures := int64(1), 0
 	for next <= events {
 		err := s.Err()

@@ -68,42 +68,66 @@ const (
 func (s *session) beginEpoch(ctx context.Context) (tail, error) {
 	wait := epochBackoff
 	for try := 1; ; try++ {
-		at, last, err := s.readEnd(ctx)
-		if err != nil {
-			return tail{}, err
+		at, err := s.tryEpoch(ctx, try > conditionalTries)
+		if err == nil {
+			return at, nil
 		}
-		if err := s.checkFence(ctx); err != nil {
-			return tail{}, err
-		}
-		// Only a start takes over by force. Who had begun an epoch before would be fenced by whoever moves the end.
-		conditional := try <= conditionalTries || s.id.began > 0
-		sequence, err := s.sendEpoch(ctx, at, last, conditional)
-		if errors.Is(err, errWrongSequence) && try <= conditionalTries {
-			s.cfg.Logger.Debug("the end of the stream moved while an epoch began",
-				"stream", s.cfg.Stream, "last_sequence", last, "try", try)
-			if err := pause(ctx, wait/2+mathrand.N(wait)); err != nil {
-				return tail{}, fmt.Errorf("beginning an epoch in stream %s: %w", s.cfg.Stream, err)
-			}
-			wait *= 2
-			continue
-		}
-		if err != nil {
+		if try > conditionalTries || !errors.Is(err, errWrongSequence) && !errors.Is(err, errKeptByOther) {
 			return tail{}, fmt.Errorf("beginning an epoch in stream %s: %w", s.cfg.Stream, err)
 		}
-		s.id.began, s.last = sequence, sequence
-		if conditional {
-			return s.confirmEnd(ctx, at, last)
+		s.cfg.Logger.Debug("an epoch could not begin", "stream", s.cfg.Stream, "try", try, "error", err)
+		if err := pause(ctx, wait/2+mathrand.N(wait)); err != nil {
+			return tail{}, fmt.Errorf("beginning an epoch in stream %s: %w", s.cfg.Stream, err)
 		}
-		s.cfg.Logger.Warn("took over a stream that another writer was writing to", "stream", s.cfg.Stream, "sequence", sequence)
-		return s.readTail(ctx, sequence-1)
+		wait *= 2
 	}
+}
+
+// tryEpoch is one attempt to begin an epoch: by force where the end of the stream does not stand still.
+func (s *session) tryEpoch(ctx context.Context, force bool) (tail, error) {
+	at, last, err := s.readEnd(ctx)
+	if err != nil {
+		return tail{}, err
+	}
+	if err := s.checkFence(ctx); err != nil {
+		return tail{}, err
+	}
+	// Only a start takes over by force. Who had begun an epoch before would be fenced by whoever moves the end.
+	conditional := !force || s.id.began > 0
+	if at, err = s.keeper.complete(ctx, at, last); err != nil {
+		return tail{}, err
+	}
+	if conditional { // else events still follow this sequence
+		if err := s.keeper.save(ctx, mark{last, at.position, at.skip}, true); err != nil {
+			return tail{}, err
+		}
+	}
+	sequence, err := s.sendEpoch(ctx, s.epochMessage(at, last, conditional))
+	if err != nil {
+		return tail{}, err
+	}
+	s.id.began, s.last = sequence, sequence
+	if conditional {
+		at, err = s.confirmEnd(ctx, at, last)
+	} else {
+		s.cfg.Logger.Warn("took over a stream that another writer was writing to", "stream", s.cfg.Stream, "sequence", sequence)
+		if at, err = s.readTail(ctx, sequence-1); err == nil {
+			at, err = s.keeper.complete(ctx, at, sequence-1)
+		}
+	}
+	if err != nil {
+		return tail{}, err
+	}
+	s.end = mark{sequence, at.position, at.skip}
+	s.stored, s.lastEvent = s.end, at.sequence
+	return at, s.keeper.save(ctx, s.end, false)
 }
 
 // confirmEnd reads the end again now that the heartbeat holds it still. It cannot have changed, unless the server lost
 // messages and stored others in their place, or answered from an outdated state; then nothing is known.
 func (s *session) confirmEnd(ctx context.Context, at tail, last uint64) (tail, error) {
 	if s.last != last+1 {
-		return tail{}, fmt.Errorf("beginning an epoch in stream %s: stored under sequence %d, want %d", s.cfg.Stream, s.last, last+1)
+		return tail{}, fmt.Errorf("the heartbeat was stored under sequence %d, want %d", s.last, last+1)
 	}
 	if at.gone || at.sequence == 0 {
 		return at, nil
@@ -113,7 +137,7 @@ func (s *session) confirmEnd(ctx context.Context, at tail, last uint64) (tail, e
 		return tail{}, err
 	}
 	if !again.gone && again != at { // gone: removed by its age since
-		return tail{}, fmt.Errorf("beginning an epoch in stream %s: message %d changed while it was read", s.cfg.Stream, at.sequence)
+		return tail{}, fmt.Errorf("message %d changed while it was read", at.sequence)
 	}
 	return at, nil
 }
@@ -147,30 +171,35 @@ func (s *session) checkFence(ctx context.Context) error {
 // errWrongSequence is wrapped where the end of the stream is not what a message expected.
 var errWrongSequence = errors.New("the stream's end has moved")
 
-// sendEpoch publishes the heartbeat and returns the sequence that it was stored under.
-func (s *session) sendEpoch(ctx context.Context, at tail, last uint64, conditional bool) (uint64, error) {
-	s.id.epoch++
+// sendEpoch publishes a heartbeat and returns the sequence that it was stored under.
+func (s *session) sendEpoch(ctx context.Context, m *natsgo.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	reply, err := s.link.conn.RequestMsgWithContext(ctx, s.epochMessage(at, last, conditional))
+	reply, err := s.link.conn.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 			err = cause
 		}
-		return 0, classify(err)
+		return 0, classify(fmt.Errorf("publishing its heartbeat: %w", err))
 	}
 	sequence, err := parseReply(reply, s.cfg.Stream)
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok &&
-		(api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastInProcess) {
+	if isWrongSequence(err) {
 		err = fmt.Errorf("%w: %w", errWrongSequence, err)
 	}
 	return sequence, err
+}
+
+// isWrongSequence reports whether a server refused a message because it expected another last sequence.
+func isWrongSequence(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastInProcess)
 }
 
 // epochMessage makes the heartbeat, a valid event for whoever reads the stream: "nothing happened up to here". It belongs
 // to the writer and not to the history of the source, so its generation and offset are 0: its id is before that of every
 // event, and who drops ids that do not rise can never drop an event because of it.
 func (s *session) epochMessage(at tail, last uint64, conditional bool) *natsgo.Msg {
+	s.id.epoch++
 	e := event.NewHeartbeat(event.Stamp{TsMs: time.Now().UnixMilli()}, event.Heartbeat{Position: at.position.String()})
 	m := natsgo.NewMsg(s.writer.subjects.controlSubject(kindEpoch))
 	m.Header.Set(headerInstance, s.id.instance)

@@ -33,7 +33,7 @@ func (s *session) sendFast() error {
 		if s.failed.Load() {
 			return s.lostError()
 		}
-		ends := !s.out.has(2)
+		ends := !s.out.has(2) || isMarked(s.out.records[1].record)
 		if ends {
 			op = fastCommit
 		}

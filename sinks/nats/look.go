@@ -25,13 +25,14 @@ func (s *Sink) Look(ctx context.Context) (pos change.Position, about string, err
 		if err := checkStream(&info.Config, s.template.filter()); err != nil {
 			return err
 		}
-		at, _, err := session.readEnd(ctx)
+		at, last, err := session.readEnd(ctx)
 		if err != nil {
 			return err
 		}
-		looking := s.cfg
-		looking.CreateStream = false // nor the bucket
-		if at, err = newKeeper(ctx, session.js, &looking).complete(ctx, at); err != nil {
+		if session.keeper, err = newKeeper(ctx, session, false); err != nil {
+			return err
+		}
+		if at, err = session.keeper.complete(ctx, at, last); err != nil {
 			return err
 		}
 		pos = at.position
@@ -41,7 +42,7 @@ func (s *Sink) Look(ctx context.Context) (pos change.Position, about string, err
 	if err != nil {
 		return change.Position{}, "", err
 	}
-	session.end()
+	session.close()
 	return pos, about, nil
 }
 

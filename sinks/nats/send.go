@@ -4,33 +4,76 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nuid"
+
+	"keyfeed/internal/change"
+	"keyfeed/internal/event"
 )
 
 // run sends what is queued until the session ends. Each round is a burst in the session's way to publish, and nothing is
 // in flight between two rounds.
 func (s *session) run() {
 	for {
-		if !s.out.fill() {
-			select {
-			case <-s.ctx.Done():
-				return
-			case <-s.queue.more:
-			}
-			continue
+		err := s.await()
+		if err == nil {
+			err = s.burst()
 		}
-		if s.failed.Load() {
-			return // what was queued behind the first error is never sent
-		}
-		if err := s.burst(); err != nil {
+		if err != nil {
 			s.fail(fmt.Errorf("publishing to stream %s: %w", s.cfg.Stream, err))
 			return
 		}
 	}
 }
 
+// await waits until there is something to send. Where the bucket cannot show that this writer lives, heartbeats do.
+func (s *session) await() error {
+	idle := time.NewTicker(keepInterval)
+	defer idle.Stop()
+	for {
+		if s.failed.Load() {
+			return s.lostError() // what was queued behind the first error is never sent
+		}
+		if s.out.fill() {
+			return nil
+		}
+		select {
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		case <-s.queue.more:
+		case <-idle.C:
+			if err := s.showLife(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// showLife stores a heartbeat, unless the bucket tells the same.
+func (s *session) showLife() error {
+	s.keeping.Lock()
+	kept := s.keeper.usable
+	s.keeping.Unlock()
+	if kept {
+		return nil
+	}
+	m := s.epochMessage(tail{sequence: s.lastEvent, position: s.end.position}, s.last, true)
+	sequence, err := s.sendEpoch(s.ctx, m)
+	if err != nil {
+		return err
+	}
+	if sequence != s.last+1 {
+		return fmt.Errorf("a heartbeat was stored under sequence %d, want %d", sequence, s.last+1)
+	}
+	s.id.began, s.last, s.end.sequence = sequence, sequence, sequence
+	return nil
+}
+
 func (s *session) burst() error {
+	if isMarked(s.out.records[0].record) {
+		return s.sendMarked()
+	}
 	switch s.publish {
 	case PublishFast:
 		return s.sendFast()
@@ -39,6 +82,31 @@ func (s *session) burst() error {
 	default:
 		return s.sendSingle()
 	}
+}
+
+// isMarked reports whether a record needs entries in the bucket around it: heartbeats, because they are no events of the
+// source's history and would be counted as such after a purge; and what begins a generation, so that no count of events
+// spans two.
+func isMarked(r *change.Record) bool {
+	return r.Kind == event.KindHeartbeat || r.Kind == event.KindSnapshotBegin || r.Kind == event.KindGap
+}
+
+// sendMarked sends one such record by itself. Whether this process dies before, between or after the three steps, the
+// entry in the bucket tells exactly what follows the sequence in it.
+func (s *session) sendMarked() error {
+	s.keeping.Lock() // the regular entries would tell wrongly that events follow
+	defer s.keeping.Unlock()
+	heartbeat := s.out.records[0].record.Kind == event.KindHeartbeat
+	if err := s.keeper.save(s.ctx, s.end, heartbeat); err != nil {
+		return err
+	}
+	if err := s.sendSingle(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.stored = s.end
+	s.mu.Unlock()
+	return s.keeper.save(s.ctx, s.end, false)
 }
 
 // batch is what is in flight: replies are read by it.
@@ -71,6 +139,7 @@ func (s *session) open(plain bool) batch {
 func (s *session) next(seals bool) outgoing {
 	r := s.out.pop()
 	s.last++
+	s.end, s.lastEvent = mark{sequence: s.last, position: r.record.Pos}, s.last
 	if !seals && r.item.ticket == nil {
 		return r
 	}

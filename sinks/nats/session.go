@@ -38,6 +38,9 @@ type session struct {
 	out   outbox // owned by run
 	last  uint64 // sequence of the last message sent; owned by run once that goes
 
+	end       mark   // the last record sent, or what the epoch began with; owned by run once that goes
+	lastEvent uint64 // sequence of the last record in the stream; owned by run once that goes
+
 	moved    chan struct{} // one value: acknowledgements came, or the session failed
 	progress atomic.Uint64 // sequence of the last acknowledged message
 	failed   atomic.Bool   // lost is set
@@ -48,7 +51,7 @@ type session struct {
 	ended   bool     // errors concern nobody any more; guarded by mu
 	flights []flight // sent and not acknowledged whole, oldest first; guarded by mu
 	batch   batch    // what replies are read as; guarded by mu
-	stored  mark     // the last message of the last batch acknowledged whole; guarded by mu
+	stored  mark     // the end of the last batch acknowledged whole, or what the epoch began with; guarded by mu
 
 	keeping sync.Mutex // held while keeper writes
 }
@@ -60,12 +63,6 @@ type flight struct {
 	end    int
 	last   uint64
 	pos    change.Position // of the last record
-}
-
-// mark is a message of the stream and the position that it carries.
-type mark struct {
-	sequence uint64
-	position change.Position
 }
 
 func newSession(cfg *Config, t *template, w *sinks.Window, id *writerID) *session {
@@ -131,8 +128,8 @@ func (s *session) signal() {
 	}
 }
 
-// end closes the connection and ends the goroutines. Nothing refers to records any more when it returns.
-func (s *session) end() {
+// close closes the connection and ends the goroutines. Nothing refers to records any more when it returns.
+func (s *session) close() {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
@@ -155,7 +152,7 @@ func (s *session) advance(sequence uint64) {
 	done := s.flights[:n:n]
 	s.flights = s.flights[n:]
 	if n > 0 {
-		s.stored = mark{done[n-1].last, done[n-1].pos}
+		s.stored = mark{sequence: done[n-1].last, position: done[n-1].pos}
 	}
 	s.mu.Unlock()
 	// Whole batches only: the window is locked once per batch. After a failure it confirms nothing more (invariant 8).
@@ -194,7 +191,7 @@ func (s *session) watch() {
 	}
 }
 
-// keepRegularly writes the position to the bucket.
+// keepRegularly writes to the bucket what is confirmed, moved or not.
 func (s *session) keepRegularly() {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
@@ -203,17 +200,29 @@ func (s *session) keepRegularly() {
 		case <-s.ctx.Done():
 			return
 		case <-ticker.C:
-			s.keep(s.ctx)
+		}
+		if err := s.keep(s.ctx); err != nil && s.ctx.Err() == nil {
+			s.cfg.Logger.Warn("the position could not be kept, will try again", "bucket", bucketName, "error", err)
 		}
 	}
 }
 
-// keep writes what is confirmed to the bucket.
-func (s *session) keep(ctx context.Context) {
+// keep writes to the bucket what is confirmed.
+func (s *session) keep(ctx context.Context) error {
 	s.keeping.Lock()
 	defer s.keeping.Unlock()
 	s.mu.Lock()
 	stored := s.stored
 	s.mu.Unlock()
-	s.keeper.put(ctx, stored.sequence, stored.position)
+	err := s.keeper.save(ctx, stored, false)
+	if !errors.Is(err, errKeptByOther) {
+		return err
+	}
+	// Another writer wants to begin an epoch. As long as it has not, what it wrote is before our end and says wrongly that
+	// no events follow. If it has, its entry is ahead of what is confirmed here, and our next message tells us.
+	saved, err := s.keeper.load(ctx)
+	if err != nil || saved != nil && saved.Sequence > stored.sequence {
+		return err
+	}
+	return s.keeper.save(ctx, stored, false)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Sink publishes records to one JetStream stream. It implements [sinks.Sink] and, of the optional abilities, [sinks.Limiter],
-// [sinks.Looker] and [sinks.Describer].
+// [sinks.Stander], [sinks.Looker], [sinks.Forgetter] and [sinks.Describer].
 type Sink struct {
 	*sinks.Window
 
@@ -21,12 +21,15 @@ type Sink struct {
 	id       writerID
 	session  *session // from Open to the next Open or Close; owned by the goroutine that calls these
 	limit    int      // MaxRecord
+	skip     skip     // of what Write gets next
 }
 
 var (
 	_ sinks.Sink      = (*Sink)(nil)
 	_ sinks.Limiter   = (*Sink)(nil)
+	_ sinks.Stander   = (*Sink)(nil)
 	_ sinks.Looker    = (*Sink)(nil)
+	_ sinks.Forgetter = (*Sink)(nil)
 	_ sinks.Describer = (*Sink)(nil)
 )
 
@@ -59,7 +62,7 @@ func (s *Sink) Open(ctx context.Context) (change.Position, error) {
 		session.link.close()
 		return change.Position{}, err
 	}
-	s.session = session
+	s.session, s.skip = session, skip{at.skip, at.position}
 	if err := session.start(); err != nil {
 		s.end()
 		return change.Position{}, err
@@ -84,11 +87,10 @@ func (s *Sink) connect(ctx context.Context) (*session, tail, error) {
 		if err := session.subscribe(); err != nil {
 			return err
 		}
-		session.keeper = newKeeper(ctx, session.js, &s.cfg)
-		if at, err = session.beginEpoch(ctx); err != nil {
+		if session.keeper, err = newKeeper(ctx, session, s.cfg.CreateStream); err != nil {
 			return err
 		}
-		at, err = session.keeper.complete(ctx, at)
+		at, err = session.beginEpoch(ctx)
 		return err
 	})
 	return session, at, err
@@ -129,8 +131,12 @@ func (s *Sink) Write(ctx context.Context, b *change.Batch) error {
 	if err != nil {
 		return err
 	}
-	if len(b.Records) > 0 {
-		s.session.queue.add(item{ticket: ticket, records: b.Records})
+	stored := s.skip.of(b.Records)
+	if stored < len(b.Records) {
+		s.session.queue.add(item{ticket: ticket, records: b.Records, first: stored})
+	}
+	if stored > 0 {
+		ticket.DoneRange(0, stored, nil) // last: b may be given back with it
 	}
 	return nil
 }
@@ -157,7 +163,10 @@ func (s *Sink) Flush(ctx context.Context) error {
 	if err := s.Window.Flush(ctx); err != nil {
 		return err
 	}
-	s.session.keep(ctx)
+	// Everything is stored, so a bucket that fails is no failure of the sink: the entry before this one is right too.
+	if err := s.session.keep(ctx); err != nil {
+		s.cfg.Logger.Warn("the position could not be kept", "bucket", bucketName, "error", err)
+	}
 	return nil
 }
 
@@ -172,7 +181,7 @@ func (s *Sink) Close() error {
 func (s *Sink) end() {
 	s.Fail(sinks.ErrClosed)
 	if s.session != nil {
-		s.session.end()
+		s.session.close()
 		s.session = nil
 	}
 	s.Drop()

@@ -21,7 +21,8 @@ const headerPosition = "keyfeed-pos"
 type tail struct {
 	sequence uint64          // of the last event, gone or not; 0 when there never was one
 	position change.Position // of that event
-	gone     bool            // it cannot be read: purge, age. position is zero
+	gone     bool            // it cannot be read: purge, age. position is what was kept, and skip events are stored after it
+	skip     uint64
 }
 
 // readTail returns the last event at or before the message with sequence last, past heartbeats of epochs.
@@ -35,6 +36,9 @@ func (s *session) readTail(ctx context.Context, last uint64) (tail, error) {
 			return tail{sequence: last, gone: true}, nil
 		}
 		if isEpoch(m.header) {
+			if m.header.Get(headerPosition) != "" { // see Forget
+				return tail{sequence: last}, nil
+			}
 			last = m.before()
 			continue
 		}
@@ -48,10 +52,11 @@ func (s *session) readTail(ctx context.Context, last uint64) (tail, error) {
 	return tail{}, nil
 }
 
-// stored is a message of the stream, without its payload.
+// stored is a message of a stream.
 type stored struct {
 	sequence uint64
 	header   natsgo.Header
+	data     []byte
 }
 
 // before is the sequence of the last message that can be an event, before an epoch's heartbeat.
@@ -123,6 +128,7 @@ func (r *messages) ask(ctx context.Context, request string) (*stored, error) {
 		Message *struct {
 			Sequence uint64 `json:"seq"`
 			Headers  []byte `json:"hdrs"`
+			Data     []byte `json:"data"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(reply.Data, &answer); err != nil {
@@ -134,7 +140,7 @@ func (r *messages) ask(ctx context.Context, request string) (*stored, error) {
 	case answer.Message == nil:
 		return fail(errors.New("the server's answer holds no message"))
 	}
-	m := &stored{sequence: answer.Message.Sequence}
+	m := &stored{sequence: answer.Message.Sequence, data: answer.Message.Data}
 	if len(answer.Message.Headers) > 0 {
 		if m.header, err = natsgo.DecodeHeadersMsg(answer.Message.Headers); err != nil {
 			return fail(err)

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"errors"
+	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"keyfeed/internal/change"
 	"keyfeed/sinks"
 	keyfeednats "keyfeed/sinks/nats"
 )
@@ -70,37 +72,97 @@ func purge(t *testing.T, srv *natsServer) {
 	}
 }
 
-func TestPositionSurvivesPurge(t *testing.T) {
-	srv := newServer(t, nil)
-	s := mustOpen(t, srv.config(), 0)
-	put(t, s, 1, 7) // ends in Flush, which keeps the position in the bucket
-	s.Close()
-	purge(t, srv)
-	again := mustOpen(t, srv.config(), 7)
-	put(t, again, 8, 9)
-	wantOffsets(t, srv.config(), 8, 9)
+// TestPurgeIsSurvivedExactly removes every message at each moment of a sink's life, between the writes of the bucket and
+// right after them, and lets a pump go on: each event comes once, counted over all purges, whatever was in between.
+func TestPurgeIsSurvivedExactly(t *testing.T) {
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	for _, publish := range ways() {
+		t.Run(string(publish), func(t *testing.T) {
+			rng := mathrand.New(mathrand.NewPCG(seed, 0))
+			srv := newServer(t, nil)
+			cfg := srv.config()
+			cfg.Publish = publish
+			next := int64(1)
+			var got []int64
+			for round := range 25 {
+				s, pos, err := open(t, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if round > 0 && pos.IsZero() != (next == 1) {
+					t.Fatalf("round %d is at %v, %d events were written", round, pos, next-1)
+				}
+				// The pump writes what follows the position; the sink passes over what it has.
+				last := next + 1 + rng.Int64N(8)
+				batch := &change.Batch{}
+				for o := pos.Offset + 1; o < last; o++ {
+					batch.Records = append(batch.Records, records(o, 1)...)
+					if o == 1 { // as the pump begins
+						batch.Records[0].Route, batch.Records[0].Kind = change.RouteBroadcast, "snapshot_begin"
+					}
+					if rng.IntN(4) == 0 { // time has passed
+						beat := records(o, 1)[0]
+						beat.Route, beat.Kind = change.RouteBroadcast, "heartbeat"
+						batch.Records = append(batch.Records, beat)
+					}
+				}
+				if err := s.Write(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+				awaitConfirmed(t, s, at(last-1))
+				next = last
+				if rng.IntN(3) == 0 {
+					if err := s.Flush(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.Close()
+				if rng.IntN(3) == 0 {
+					if _, _, err := open(t, cfg); err != nil { // begins an epoch and writes nothing
+						t.Fatal(err)
+					}
+				}
+				got = append(got, events(t, cfg)...)
+				purge(t, srv)
+			}
+			for i, o := range got {
+				if o != int64(i)+1 {
+					t.Fatalf("event %d was stored at place %d: %v", o, i+1, got)
+				}
+			}
+			if len(got) != int(next)-1 {
+				t.Errorf("%d events were stored, want %d", len(got), next-1)
+			}
+		})
+	}
 }
 
-func TestPurgeBehindTheKeptPosition(t *testing.T) {
-	srv := newServer(t, nil)
-	log := &logBuffer{}
-	cfg := srv.config()
-	cfg.Logger = log.logger()
-	s := mustOpen(t, cfg, 0)
-	put(t, s, 1, 7)
-	for o := int64(8); o <= 10; o++ { // confirmed, without a Flush
-		if err := s.Write(t.Context(), batchOf(o)); err != nil {
-			t.Fatal(err)
+// events reads the offsets of the events that the stream has, heartbeats left out.
+func events(t *testing.T, cfg keyfeednats.Config) (all []int64) {
+	t.Helper()
+	err := keyfeednats.Read(t.Context(), cfg, keyfeednats.All().ToEnd(), func(r *keyfeednats.Record) error {
+		if !strings.HasSuffix(r.Subject, "._ctl.heartbeat") && !strings.HasSuffix(r.Subject, "._ctl.epoch") {
+			all = append(all, r.Pos.Offset)
 		}
-		for s.Confirmed() != at(o) {
-			<-s.Updates()
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.Close()
-	purge(t, srv)
-	mustOpen(t, cfg, 7)
-	if !strings.Contains(log.String(), "events_at_most=3") {
-		t.Errorf("nothing tells that 3 events come again: %s", log)
+	return all
+}
+
+// awaitConfirmed waits without a Flush.
+func awaitConfirmed(t *testing.T, s *keyfeednats.Sink, want change.Position) {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for s.Confirmed().Compare(want) < 0 {
+		select {
+		case <-s.Updates():
+		case <-limit:
+			t.Fatalf("Confirmed stays at %v, want %v: %v", s.Confirmed(), want, s.Err())
+		}
 	}
 }
 
@@ -114,8 +176,22 @@ func TestPurgeWithoutKeptPosition(t *testing.T) {
 	if err := js.DeleteKeyValue(t.Context(), "keyfeed"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := open(t, srv.config())
-	wantConfigError(t, err, "message 8", "purge")
+	lost, _, err := open(t, srv.config())
+	wantConfigError(t, err, "message 8", "purge", "KEYFEED_ON_SINK_LOSS")
+	if !errors.Is(err, sinks.ErrLost) {
+		t.Errorf("got %v, want ErrLost", err)
+	}
+	if err := lost.Forget(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		pos, err := lost.Open(t.Context())
+		if err != nil || !pos.IsZero() {
+			t.Fatalf("after Forget, Open = %v, %v, want none", pos, err)
+		}
+	}
+	put(t, lost, 1, 3)
+	mustOpen(t, srv.config(), 3)
 }
 
 func TestReplacedStreamIsTold(t *testing.T) {

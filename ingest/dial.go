@@ -113,6 +113,8 @@ func tlsError(err error) *HandshakeError {
 		e.Kind, e.Hint = KindOperator, "the server's certificate is not trusted: set KEYFEED_SOURCE_TLS_CA_FILE, and use a host name that the certificate holds"
 	case isAlert(err):
 		e.Kind, e.Hint = KindOperator, clientCertHint
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Hint = silentTLSHint
 	}
 	return e
 }
@@ -125,5 +127,7 @@ func isAlert(err error) bool {
 }
 
 const plainPortHint = "the port does not speak TLS: use redis:// or the server's tls-port"
+
+const silentTLSHint = "the port accepts and says nothing: is it the server's tls-port, and the server not stopped?"
 
 const clientCertHint = "the server refused our side of TLS: if tls-auth-clients is on, set KEYFEED_SOURCE_TLS_CERT_FILE and KEYFEED_SOURCE_TLS_KEY_FILE"

@@ -19,7 +19,7 @@ var (
 	ErrFormat = errors.New("the spool's metadata cannot be used")
 
 	// ErrDamaged is wrapped when what the source sent is not a whole, intact RDB. Another full resync may heal it.
-	ErrDamaged = errors.New("the received snapshot is damaged")
+	ErrDamaged = errors.New("the snapshot is damaged")
 
 	// ErrTooLarge is wrapped when the RDB is larger than Config.MaxBytes.
 	ErrTooLarge = errors.New("the snapshot is larger than KEYFEED_SPOOL_MAX_BYTES allows")

@@ -18,7 +18,7 @@ func DecodeFile(ctx context.Context, f io.ReaderAt, size int64, set Settings, ha
 	m.Size = size
 	head := &header{m: &m}
 	if err := head.read(f, size); err != nil {
-		return fmt.Errorf("reading the header: %w", damaged(err))
+		return fmt.Errorf("reading the file: %w", damaged(err))
 	}
 	return NewReader(&Spool{at: single{f}, meta: m}, set, 0).Run(ctx, handle)
 }

@@ -40,10 +40,13 @@ func runDecode(ctx context.Context, p process) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	magic := make([]byte, 9)
-	if _, err := io.ReadFull(f, magic); err != nil {
+	_, err = io.ReadFull(f, magic)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("reading the file: %w", err)
 	}
 	switch {
+	case err != nil:
+		return fmt.Errorf("%s is too short to be an RDB file or a segment", rest[0])
 	case bytes.HasPrefix(magic, []byte("REDIS")), bytes.HasPrefix(magic, []byte("VALKEY")):
 		info, err := f.Stat()
 		if err != nil {

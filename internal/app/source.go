@@ -33,6 +33,11 @@ func SourceConfig(cfg *config.Config, log *slog.Logger) (ingest.Config, error) {
 	}
 	c.ClientName = "keyfeed-" + s.Name
 	c.Announce = s.Announce
+	if c.Announce == "" && s.RefuseFailoverAddr != "" { // the source must dial where it is refused
+		if _, c.Announce, err = net.SplitHostPort(s.RefuseFailoverAddr); err != nil {
+			return c, fmt.Errorf("%w: KEYFEED_SOURCE_REFUSE_FAILOVER_ADDR: %w", ingest.ErrOperator, err)
+		}
+	}
 	c.DialTimeout, c.HandshakeTimeout, c.IdleTimeout, c.WriteTimeout = s.DialTimeout, s.HandshakeTimeout, s.IdleTimeout, s.WriteTimeout
 	c.BackoffMin, c.BackoffMax = s.ReconnectMin, s.ReconnectMax
 	c.Logger = log

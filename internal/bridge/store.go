@@ -112,7 +112,7 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 		return nil, retryFull(errors.Join(fmt.Errorf("making the spool: %w", err), b.remove(g, "its spool could not be made")))
 	}
 	b.receiving = g
-	b.log.Info("receiving a snapshot", "gen", g.meta.Gen, "reason", reason, "replid", full.ReplID, "offset", full.Offset)
+	b.log.Info("the source sends everything: a new generation", "gen", g.meta.Gen, "reason", reason, "replid", full.ReplID, "offset", full.Offset)
 	return &spool{b: b, g: g, w: w}, nil
 }
 

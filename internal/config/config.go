@@ -75,7 +75,7 @@ type Source struct {
 	Ack      string `env:"ACK" envDefault:"durable" oneof:"durable|published" desc:"What is acknowledged to the source: bytes that are on disk here, or events that the sink has confirmed. Default published where KEYFEED_DATA_DIR is memory."`
 	Announce string `env:"ANNOUNCE" kind:"announce" example:"-1" desc:"Port, or host:port, that the source shows for this replica in INFO and ROLE. Use -1 where Sentinel watches the source: Sentinel then leaves this replica alone. Default: none, shown as port 0."`
 
-	RefuseFailoverAddr string `env:"REFUSE_FAILOVER_ADDR" kind:"address" example:":9624" desc:"Listen here, in plain TCP, and refuse when FAILOVER on the source chooses keyfeed as the new master, which would stop its writes otherwise. Set KEYFEED_SOURCE_ANNOUNCE to the same port. Not where Sentinel watches the source."`
+	RefuseFailoverAddr string `env:"REFUSE_FAILOVER_ADDR" kind:"address" example:":9624" desc:"Listen here, in plain TCP, and refuse when FAILOVER on the source chooses keyfeed as the new master, which would stop its writes otherwise. Its port is announced unless KEYFEED_SOURCE_ANNOUNCE says otherwise. Not where Sentinel watches the source."`
 
 	DialTimeout      time.Duration `env:"DIAL_TIMEOUT" envDefault:"5s" min:"10ms" max:"5m" desc:"For connecting, TLS included."`
 	HandshakeTimeout time.Duration `env:"HANDSHAKE_TIMEOUT" envDefault:"5s" min:"10ms" max:"5m" desc:"For each reply before PSYNC."`

@@ -145,7 +145,6 @@ func TestBadSettings(t *testing.T) {
 		{"scheme of the URL", "KEYFEED_SOURCE_URL=http://h", []string{`KEYFEED_SOURCE_URL: the source URL has the scheme "http"`}},
 		{"two users", "KEYFEED_SOURCE_URL=redis://u:p@h KEYFEED_SOURCE_PASSWORD=q", []string{"keep one"}},
 		{"user without password", "KEYFEED_SOURCE_USERNAME=u", []string{"KEYFEED_SOURCE_USERNAME needs KEYFEED_SOURCE_PASSWORD"}},
-		{"failover refused nowhere", "KEYFEED_SOURCE_REFUSE_FAILOVER_ADDR=:9624", []string{"KEYFEED_SOURCE_REFUSE_FAILOVER_ADDR needs KEYFEED_SOURCE_ANNOUNCE"}},
 		{"waits", "KEYFEED_SOURCE_RECONNECT_MIN=1m", []string{"KEYFEED_SOURCE_RECONNECT_MIN is more than"}},
 		{"TLS on a plain URL", "KEYFEED_SOURCE_TLS_INSECURE=true", []string{"write rediss://"}},
 		{"certificate without key", "KEYFEED_SOURCE_URL=rediss://h KEYFEED_SOURCE_TLS_CERT_FILE=/x", []string{"KEYFEED_SOURCE_TLS_CERT_FILE and KEY_FILE belong together"}},

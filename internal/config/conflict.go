@@ -44,9 +44,6 @@ func (s *Source) conflicts(p *problems) {
 	if (parsed.Username != "" || parsed.Password != "") && (s.Username != "" || s.Password.IsSet()) {
 		p.add("KEYFEED_SOURCE_URL holds a user or password, and so do KEYFEED_SOURCE_USERNAME or KEYFEED_SOURCE_PASSWORD: keep one")
 	}
-	if s.RefuseFailoverAddr != "" && s.Announce == "" {
-		p.add("KEYFEED_SOURCE_REFUSE_FAILOVER_ADDR needs KEYFEED_SOURCE_ANNOUNCE: the source must know where to be refused")
-	}
 	if s.ReconnectMin > s.ReconnectMax {
 		p.add("KEYFEED_SOURCE_RECONNECT_MIN is more than KEYFEED_SOURCE_RECONNECT_MAX")
 	}

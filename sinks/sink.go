@@ -39,6 +39,10 @@ var (
 	// that going on from there would leave a hole: see [Forgetter].
 	ErrLost = errors.New("the sink lost what it had confirmed")
 
+	// ErrNoPlace is wrapped, together with ErrConfig, by [Looker.Look] when the stream or a topic does not exist. Open
+	// makes them where it may.
+	ErrNoPlace = errors.New("the place does not exist yet")
+
 	// ErrFull is wrapped when the place has no room left. It heals when the operator makes room: back off and alert.
 	ErrFull = errors.New("the sink is full")
 

@@ -16,30 +16,33 @@ import (
 )
 
 // Look reads the position in the sink of a configuration and describes the place, without making a stream or topic and
-// without disturbing a keyfeed that runs. The error wraps sinks.ErrConfig when there is no such stream or topic yet.
+// without disturbing a keyfeed that runs. A stream or topic that is not there yet is an error only where keyfeed may not
+// make it.
 func Look(ctx context.Context, cfg config.Config, log *slog.Logger) (pos change.Position, about string, err error) {
 	if cfg.Sink == config.SinkStdout || cfg.Sink == config.SinkDiscard {
 		return lookLocal(&cfg)
 	}
-	cfg.NATS.CreateStream, cfg.Kafka.CreateTopics = false, false
+	made := "KEYFEED_KAFKA_CREATE_TOPICS"
+	mayMake := cfg.Kafka.CreateTopics
+	if cfg.Sink == config.SinkNATS {
+		made, mayMake = "KEYFEED_NATS_CREATE_STREAM", cfg.NATS.CreateStream
+	}
 	s, err := NewSink(&cfg, io.Discard, log)
 	if err != nil {
 		return pos, "", err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if l, ok := s.(sinks.Looker); ok {
-		if pos, about, err = l.Look(ctx); err != nil {
-			return pos, "", fmt.Errorf("looking at the sink: %w", err)
-		}
-		return pos, about, nil
+	l, ok := s.(sinks.Looker)
+	if !ok {
+		return pos, "", fmt.Errorf("looking at the sink: %s cannot be looked at", cfg.Sink)
 	}
-	if pos, err = s.Open(ctx); err != nil {
-		return pos, "", fmt.Errorf("opening the sink: %w", err)
-	}
-	if d, ok := s.(sinks.Describer); ok {
-		if about, err = d.Describe(ctx); err != nil {
-			return pos, "", fmt.Errorf("describing the sink: %w", err)
-		}
+	pos, about, err = l.Look(ctx)
+	switch {
+	case errors.Is(err, sinks.ErrNoPlace) && mayMake:
+		return pos, fmt.Sprintf("%s: connected; what is to be written to does not exist yet, and is made at the first start (%s)",
+			cfg.Sink, made), nil
+	case err != nil:
+		return pos, "", fmt.Errorf("looking at the sink: %w", err)
 	}
 	return pos, about, nil
 }

@@ -2,9 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"keyfeed/internal/change"
+	"keyfeed/sinks"
 )
 
 // Look implements sinks.Looker. It reads what is committed and waits for no transaction.
@@ -16,7 +20,12 @@ func (s *Sink) Look(ctx context.Context) (change.Position, string, error) {
 	defer e.cl.Close()
 	pos, about, err := e.look(ctx)
 	if err != nil {
-		return change.Position{}, "", fmt.Errorf("looking at Kafka: %w", classify(e.told(ctx, err), false))
+		missing := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+		err = fmt.Errorf("looking at Kafka: %w", classify(e.told(ctx, err), false))
+		if missing {
+			err = fmt.Errorf("%w: %w", sinks.ErrNoPlace, err)
+		}
+		return change.Position{}, "", err
 	}
 	return pos, about, nil
 }

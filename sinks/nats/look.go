@@ -16,7 +16,7 @@ func (s *Sink) Look(ctx context.Context) (pos change.Position, about string, err
 	session, err := s.talk(ctx, func(ctx context.Context, session *session) error {
 		stream, err := session.js.Stream(ctx, s.cfg.Stream)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return noStream(&s.cfg, s.template.filter())
+			return fmt.Errorf("%w: %w", sinks.ErrNoPlace, noStream(&s.cfg, s.template.filter()))
 		}
 		if err != nil {
 			return classify(fmt.Errorf("opening stream %s: %w", s.cfg.Stream, err))

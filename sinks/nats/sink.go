@@ -3,6 +3,7 @@ package nats
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -36,11 +37,8 @@ var (
 // New returns a sink that is not open. The error names every problem of cfg and wraps [sinks.ErrConfig].
 func New(cfg Config) (*Sink, error) {
 	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, configError("%w", err)
-	}
-	parsed, err := parseTemplate(cfg.Subject, cfg.Source)
-	if err != nil {
+	parsed, terr := parseTemplate(cfg.Subject, cfg.Source)
+	if err := errors.Join(err, terr); err != nil {
 		return nil, configError("%w", err)
 	}
 	return &Sink{

@@ -230,8 +230,8 @@ func testLook(t *testing.T, p *player) {
 	if !ok {
 		t.Skip("the sink cannot be looked at")
 	}
-	if _, _, err := looker.Look(within(t)); !errors.Is(err, sinks.ErrConfig) {
-		t.Errorf("Look at a place that is not there gave %v, want ErrConfig", err)
+	if _, _, err := looker.Look(within(t)); !errors.Is(err, sinks.ErrConfig) || !errors.Is(err, sinks.ErrNoPlace) {
+		t.Errorf("Look at a place that is not there gave %v, want ErrNoPlace", err)
 	}
 	p.open(t, s)
 	for _, to := range []int{0, 100, 200} {

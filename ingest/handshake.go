@@ -37,6 +37,7 @@ func (g *greeting) open() (ServerInfo, error) {
 	if err != nil {
 		return info, err
 	}
+	loading := strings.HasPrefix(r.text, "LOADING")
 	if r.isError() {
 		if err := g.refusal(stepPing, r); refusesConnection(r.text) {
 			return info, err
@@ -57,18 +58,26 @@ func (g *greeting) open() (ServerInfo, error) {
 		}
 	}
 	// One section at a time: several in one INFO came with 7.0. Without the right to INFO only prediction is lost.
-	for _, section := range []string{"server", "replication"} {
+	// The keyspace comes before what tells the state of a replica's link: were its data being replaced when it was asked, the
+	// link would be said to be down.
+	keys := int64(-1)
+	for _, section := range []string{"server", "keyspace", "replication"} {
 		r, err := g.ask(stepInfo, "INFO", section)
 		if err != nil {
 			return info, err
 		}
 		switch {
+		case r.kind == '$' && section == "keyspace":
+			var counted ServerInfo
+			counted.parseInfo(r.text)
+			keys = counted.Keys
 		case r.kind == '$':
 			info.parseInfo(r.text)
 		case r.isError() && (strings.HasPrefix(r.text, "NOAUTH") || strings.HasPrefix(r.text, "ERR operation not permitted")):
 			return info, g.refusal(stepInfo, r)
 		}
 	}
+	info.Keys, info.KeysKnown = max(keys, 0), keys >= 0 && !loading && (info.Role == "master" || info.MasterLinkUp)
 	if info.Mode == "sentinel" {
 		return info, &HandshakeError{Step: stepInfo, Kind: KindOperator, Hint: "this is a Sentinel: give the address of a server that it watches"}
 	}

@@ -24,7 +24,8 @@ type ServerInfo struct {
 	BacklogBytes  int64 // bytes held
 	BacklogSize   int64 // bytes that it may hold
 
-	Keys int64 // over all databases; only from Probe
+	Keys      int64 // over all databases, if KeysKnown
+	KeysKnown bool  // not while the server loads its data
 }
 
 // parseInfo adds the fields of one INFO reply to s.

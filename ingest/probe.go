@@ -2,10 +2,8 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // Access says whether a command is open to our user.
@@ -30,37 +28,17 @@ type Report struct {
 // are those that Run would meet up to PSYNC.
 func Probe(ctx context.Context, cfg Config) (Report, error) {
 	var report Report
-	if err := cfg.Validate(); err != nil {
-		return report, err
-	}
-	cfg = cfg.withDefaults()
-	dialing, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
-	conn, err := cfg.Dial(dialing)
-	cancel()
+	g, leave, err := connect(ctx, &cfg)
 	if err != nil {
-		if _, ok := errors.AsType[*HandshakeError](err); !ok {
-			err = &HandshakeError{Step: stepDial, Err: err}
-		}
 		return report, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer func() {
-		if stop() {
-			_ = conn.Close()
-		}
-	}()
-	g := &greeting{cfg: &cfg, link: newLink(conn, new(atomic.Int64))}
+	defer leave()
 	if report.Server, err = g.open(); err != nil {
 		return report, err
 	}
-	r, err := g.ask(stepInfo, "INFO", "keyspace")
-	if err != nil {
-		return report, err
-	}
-	if r.isError() {
+	if report.Server.Kind == "" {
 		report.Advice = append(report.Advice, "INFO is not permitted, so what the source holds is not known: ACL SETUSER "+cfg.user()+" +info")
 	}
-	report.Server.parseInfo(r.text)
 	if report.REPLCONF, err = g.replconfAccess(); err != nil {
 		return report, err
 	}

@@ -161,14 +161,14 @@ func TestHandshakeOrder(t *testing.T) {
 		want []string
 	}{
 		{"bare", Config{}, fakeprimary.Bulk(fakeprimary.Info), []string{
-			"PING", "INFO server", "INFO replication", "REPLCONF capa eof capa psync2", "PSYNC ? -1",
+			"PING", "INFO server", "INFO keyspace", "INFO replication", "REPLCONF capa eof capa psync2", "PSYNC ? -1",
 		}},
 		{"all", Config{Username: "kf", Password: "sesame", ClientName: "keyfeed", Announce: "10.0.0.1:7000"}, valkey, []string{
-			"PING", "AUTH kf sesame", "CLIENT SETNAME keyfeed", "INFO server", "INFO replication", "REPLCONF listening-port 7000",
+			"PING", "AUTH kf sesame", "CLIENT SETNAME keyfeed", "INFO server", "INFO keyspace", "INFO replication", "REPLCONF listening-port 7000",
 			"REPLCONF ip-address 10.0.0.1", "REPLCONF capa eof capa psync2", "REPLCONF version 9.0.0", "PSYNC ? -1",
 		}},
 		{"password alone, odd port", Config{Password: "sesame", Announce: "-1"}, "-NOPERM no\r\n", []string{
-			"PING", "AUTH sesame", "INFO server", "INFO replication", "REPLCONF listening-port -1", "REPLCONF capa eof capa psync2",
+			"PING", "AUTH sesame", "INFO server", "INFO keyspace", "INFO replication", "REPLCONF listening-port -1", "REPLCONF capa eof capa psync2",
 			"REPLCONF version 9.0.0", "PSYNC ? -1",
 		}},
 	} {

@@ -57,7 +57,9 @@ type Config struct {
 
 	Quiet time.Duration // a fenced process stands by until no other writer was seen for so long; 0 = see standby.go
 
-	FullSyncsPerHour int // how many may begin in an hour; 0 = any number, without a pause between
+	CountEvery       time.Duration // how often the source is asked for its number of keys; 0 = every minute
+	MaxShrink        int           // percent of the keys that a full sync may take away without an operator's approval; 0 = all
+	FullSyncsPerHour int           // how many may begin in an hour; 0 = any number, without a pause between
 
 	SnapshotMode  string
 	OnHistoryLoss string // PolicyFail or PolicyResync
@@ -111,8 +113,11 @@ type Bridge struct {
 	maxRecord  int                // the largest record that the sink stores; 0 = unknown
 	publishing *snapshot.Reader   // of the snapshot being published, or the last one
 
-	budget       budget // guarded by mu
-	requestFresh bool   // an operator's request for a snapshot has not been tried yet; guarded by mu
+	budget       budget            // guarded by mu
+	keys         keyCount          // guarded by mu
+	inspected    ingest.ServerInfo // what INFO told before the last PSYNC; guarded by mu
+	approved     bool              // an operator's request for a snapshot has not been answered yet; guarded by mu
+	requestFresh bool              // an operator's request for a snapshot has not been tried yet; guarded by mu
 }
 
 // New returns a bridge that has not started.
@@ -121,7 +126,7 @@ func New(cfg Config, sink sinks.Sink) *Bridge {
 		cfg: cfg, log: cfg.Logger, census: census{log: cfg.Logger}, sink: sink, changed: make(chan struct{}), firstAsk: true,
 		dir: filepath.Join(cfg.DataDir, "sources", cfg.Name),
 	}
-	cfg.Pump.Logger = cfg.Logger
+	cfg.Pump.Logger, cfg.Pump.Keys = cfg.Logger, b.keysHeld
 	cfg.Pump.ForgetLost = cfg.OnSinkLoss == PolicyResync
 	b.pump = pump.New(sink, b, cfg.Pump)
 	b.budget = newBudget(&b.cfg, b.dir)
@@ -154,8 +159,11 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("looking for a request: %w", err)
 	}
 	b.mu.Lock()
-	b.requestFresh = fresh
+	b.requestFresh, b.approved = fresh, requested
 	err = b.budget.load(time.Now())
+	if err == nil && !b.memory() {
+		err = readState(b.dir, keysFile, &b.keys)
+	}
 	if requested {
 		b.forceFull = event.ReasonRequested
 	}
@@ -170,6 +178,7 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.runLink(gctx) })
+	g.Go(func() error { return b.countKeys(gctx) })
 	g.Go(func() error {
 		if err := b.pump.Run(gctx); err != nil || gctx.Err() != nil {
 			return err

@@ -125,10 +125,7 @@ func (b *budget) load(now time.Time) error {
 		return err
 	}
 	for _, e := range entries[max(len(entries)-maxAttempts, 0):] {
-		age := now.Sub(time.UnixMilli(e.BeganMs))
-		if age < 0 {
-			age = 0 // the clock was set back
-		}
+		age := max(now.Sub(time.UnixMilli(e.BeganMs)), 0) // negative: the clock was set back
 		b.attempts = append(b.attempts, attempt{now.Add(-age), e.Done})
 	}
 	return nil

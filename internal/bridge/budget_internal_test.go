@@ -62,12 +62,12 @@ func TestBudget(t *testing.T) {
 func TestBudgetBackoff(t *testing.T) {
 	b := newBudget(&Config{FullSyncsPerHour: 100}, "")
 	now := time.Now()
-	for i, want := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
+	for i, seconds := range []int{10, 20, 40, 80, 160, 300, 300} {
 		if err := b.spend(now); err != nil {
 			t.Fatal(err)
 		}
-		if w := b.wait(now); w != want*time.Second {
-			t.Errorf("after %d failures: waits %v, want %vs", i+1, w, int(want))
+		if w := b.wait(now); w != time.Duration(seconds)*time.Second {
+			t.Errorf("after %d failures: waits %v, want %ds", i+1, w, seconds)
 		}
 	}
 	if err := b.done(now); err != nil {

@@ -20,8 +20,9 @@ func (s *store) Inspect(ctx context.Context, server ingest.ServerInfo, r ingest.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked, b.informed = r, server.ReplID != ""
-	if err == nil && (r.Full || server.Refuses(r) != "") {
-		err = b.admitLocked() // before PSYNC: the source is not asked for a fork in vain
+	b.inspected = server
+	if err == nil {
+		err = b.inspectFullLocked(&server, r)
 	}
 	return r, err
 }

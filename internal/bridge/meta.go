@@ -33,6 +33,8 @@ type meta struct {
 	Prev   string `json:"prev,omitempty"`
 	// Begun: snapshot_begin may have been published, with the fields as they stand here.
 	Begun bool `json:"begun,omitempty"`
+	// Guarded: the keys were held against KEYFEED_MAX_SHRINK, or an operator approved; see guard.go.
+	Guarded bool `json:"guarded,omitempty"`
 	// Published: the sink has confirmed the whole snapshot. True from the start where there is none.
 	Published bool     `json:"published,omitempty"`
 	Settings  settings `json:"settings"`

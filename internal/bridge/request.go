@@ -51,8 +51,9 @@ func (b *Bridge) requestTried() error {
 	return nil
 }
 
-// answered forgets the request: the snapshot is complete.
+// answered forgets the request: the snapshot is complete. b.mu is held.
 func (b *Bridge) answered() error {
+	b.approved = false
 	if err := b.removeMark(requestFile); err != nil {
 		return fmt.Errorf("forgetting the request for a snapshot: %w", err)
 	}

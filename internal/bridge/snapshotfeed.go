@@ -17,6 +17,7 @@ type snapshotFeed struct {
 	reader  *snapshot.Reader
 	encoder *event.Encoder
 	policy  policy
+	guard   func(ctx context.Context) error
 	keep    func(*event.Event) bool // nil = all
 	at      change.Position         // Count is that of the next event
 	end     change.Position
@@ -49,6 +50,7 @@ func (b *Bridge) snapshotLocked(g *generation, pos change.Position) (pump.Feed, 
 	if inside {
 		f.at.Count = pos.Count
 	}
+	f.guard = func(ctx context.Context) error { return b.guardSpool(ctx, g) }
 	f.reader = snapshot.NewReader(g.spool, snapshot.Settings{
 		Settings: b.eventSettings(set), Gen: g.meta.Gen, Reason: g.meta.Reason, Prev: g.meta.Prev,
 		Gap: b.cfg.SnapshotMode == SnapshotNever,
@@ -68,7 +70,17 @@ func (f *snapshotFeed) Run(ctx context.Context, h pump.Handler) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(f.g.newer, func() { cancel(pump.ErrReplan) })()
-	err := f.reader.Run(ctx, func(e *event.Event) error {
+	var err error
+	if f.at.Count == 0 {
+		err = f.guard(ctx)
+	}
+	if err != nil {
+		if errors.Is(context.Cause(ctx), pump.ErrReplan) {
+			return pump.ErrReplan
+		}
+		return err
+	}
+	err = f.reader.Run(ctx, func(e *event.Event) error {
 		f.at.Count++
 		if f.keep != nil && !f.keep(e) {
 			return nil

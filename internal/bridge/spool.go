@@ -15,6 +15,8 @@ type spool struct {
 	g *generation
 	w *snapshot.Writer
 
+	server ingest.ServerInfo
+
 	size int64 // as announced; -1 = not told
 }
 
@@ -46,6 +48,9 @@ func (s *spool) Commit(ctx context.Context) (ingest.Log, int, error) {
 		return nil, 0, retryFull(err)
 	}
 	m := sp.Meta()
+	if s.server.KeysKnown {
+		b.keepCountLocked(s.g, s.server.Keys)
+	}
 	b.log.Info("the snapshot is complete", "gen", s.g.meta.Gen, "bytes", m.Size)
 	return &appender{b: b, g: s.g}, m.DB, nil
 }

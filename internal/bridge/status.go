@@ -23,6 +23,7 @@ type Status struct {
 	Counts     Counts       `json:"counts"`
 
 	FullSyncs FullSyncStatus `json:"full_syncs"`
+	Keys      *int64         `json:"keys,omitempty"` // of the source, when they were counted last
 }
 
 // LinkStatus is the replication link.
@@ -69,6 +70,9 @@ func (b *Bridge) Status() Status {
 		SinkOpen: b.sinkKnown, StandingBy: b.standing, Generation: b.confirmed.Gen,
 	}
 	s.FullSyncs = b.budget.status()
+	if keys := b.keys; keys.Known {
+		s.Keys = &keys.Keys
+	}
 	if b.replica != nil {
 		l := b.replica.Status()
 		s.Link = linkStatus(&l)

@@ -57,6 +57,9 @@ func (s *store) Continue(_ context.Context, replid string) (ingest.Log, error) {
 		}
 	}
 	b.firstAsk, b.askSink = false, false
+	if b.inspected.KeysKnown {
+		b.keepCountLocked(g, b.inspected.Keys)
+	}
 	b.broadcastLocked()
 	return &appender{b: b, g: g}, nil
 }
@@ -91,16 +94,21 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	if err != nil {
 		return nil, err
 	}
-	if err := b.admitLocked(); err != nil {
+	if err := b.guardLocked(&full.Server); err != nil {
 		return nil, err
 	}
-	if err := b.forgetAsideLocked(); err != nil {
+	if err := b.admitLocked(); err != nil {
 		return nil, err
 	}
 	if err := b.spendLocked(); err != nil {
 		return nil, retryFull(err)
 	}
-	g, err := b.newGenerationLocked(meta{Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings()})
+	if err := b.forgetAsideLocked(); err != nil {
+		return nil, err
+	}
+	g, err := b.newGenerationLocked(meta{
+		Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings(), Guarded: b.guardedLocked(&full.Server),
+	})
 	if err != nil {
 		return nil, retryFull(err)
 	}
@@ -113,7 +121,7 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	}
 	b.receiving = g
 	b.log.Info("the source sends everything: a new generation", "gen", g.meta.Gen, "reason", reason, "replid", full.ReplID, "offset", full.Offset)
-	return &spool{b: b, g: g, w: w}, nil
+	return &spool{b: b, g: g, w: w, server: full.Server}, nil
 }
 
 // reasonLocked says why the source sends everything, or refuses it by policy. b.mu is held.

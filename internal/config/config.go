@@ -22,6 +22,7 @@ type Config struct {
 	SnapshotMode string `env:"SNAPSHOT_MODE" envDefault:"when_needed" oneof:"when_needed|always|initial_only|never" group:"Snapshots and policies" desc:"when_needed: where the position cannot be continued. always: at every start, unless a snapshot is in progress. initial_only: publish one and end. never: where one would be needed, publish a gap and go on with the stream."`
 	On           On     `envPrefix:"ON_"`
 
+	MaxShrink        int `env:"MAX_SHRINK" min:"1" max:"99" example:"50" desc:"A full sync that would leave fewer keys than this percentage less ends with exit code 3 before anything of it is published: the source may have been restarted empty. keyfeed position reset approves it. Default: off."`
 	FullSyncsPerHour int `env:"FULL_SYNCS_PER_HOUR" envDefault:"6" min:"0" max:"1000" desc:"Full syncs that may begin within an hour, also across restarts; one that fails is followed by a pause of 10 s, which doubles up to 5 min. The next one waits. keyfeed position reset passes it once. 0: no limit and no pause."`
 
 	Event             Event         `envPrefix:"EVENT_" group:"Events"`

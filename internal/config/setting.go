@@ -63,6 +63,9 @@ func (s setting) text() string {
 		}
 		return "false"
 	default:
+		if s.value.IsZero() && s.tag.Get("envDefault") == "" {
+			return ""
+		}
 		return intText(s.value)
 	}
 }

@@ -14,13 +14,14 @@ import (
 
 // Config is how a pump behaves. Zero values take the defaults named.
 type Config struct {
-	HeartbeatInterval time.Duration // 10s
-	HeartbeatBytes    int64         // 1 MiB
-	OpenTimeout       time.Duration // for one Open of the sink, 60s
-	FlushTimeout      time.Duration // for what is in flight at the end, 25s
-	BackoffMin        time.Duration // before the sink is opened again, 100ms
-	BackoffMax        time.Duration // 10s
-	ForgetLost        bool          // a sink that lost what it had confirmed gives its position up instead of ending Run
+	HeartbeatInterval time.Duration                // 10s
+	HeartbeatBytes    int64                        // 1 MiB
+	OpenTimeout       time.Duration                // for one Open of the sink, 60s
+	FlushTimeout      time.Duration                // for what is in flight at the end, 25s
+	BackoffMin        time.Duration                // before the sink is opened again, 100ms
+	BackoffMax        time.Duration                // 10s
+	Keys              func() (n int64, known bool) // of the source, for heartbeats; nil = not known
+	ForgetLost        bool                         // a sink that lost what it had confirmed gives its position up instead of ending Run
 	Logger            *slog.Logger
 }
 

@@ -1,6 +1,7 @@
 package pump_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +242,7 @@ func TestHeartbeatMovesAnIdleSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{units: []unit{{events: 1, hidden: []bool{false}}, {}, {}}, more: make(chan struct{})}
 		s := newSink()
-		p := pump.New(s, m, pump.Config{HeartbeatInterval: 10 * time.Second})
+		p := pump.New(s, m, pump.Config{HeartbeatInterval: 10 * time.Second, Keys: func() (int64, bool) { return 42, true }})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
@@ -261,6 +262,9 @@ func TestHeartbeatMovesAnIdleSource(t *testing.T) {
 		synctest.Wait()
 		if n := len(s.stored); n != 2 {
 			t.Errorf("%d records stored, want the event and one heartbeat", n)
+		}
+		if last := s.stored[len(s.stored)-1].Value; !bytes.Contains(last, []byte(`"keys":42`)) {
+			t.Errorf("the heartbeat does not tell the keys: %s", last)
 		}
 		cancel()
 		if err := <-done; err != nil {

@@ -136,7 +136,11 @@ func (w *writer) Idle(ctx context.Context) (time.Time, error) {
 // heartbeat stores the position at the last unit boundary.
 func (w *writer) heartbeat() error {
 	at := event.Stamp{Gen: w.passed.Gen, Offset: w.passed.Offset, TsMs: time.Now().UnixMilli()}
-	e := event.NewHeartbeat(at, event.Heartbeat{Position: w.passed.String()})
+	h := event.Heartbeat{Position: w.passed.String()}
+	if w.cfg.Keys != nil {
+		h.Keys, h.KeysKnown = w.cfg.Keys()
+	}
+	e := event.NewHeartbeat(at, h)
 	return w.add(&e, w.passed)
 }
 

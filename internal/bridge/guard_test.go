@@ -1,0 +1,113 @@
+package bridge_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"keyfeed/internal/bridge"
+	"keyfeed/internal/testenv"
+)
+
+// TestShrunkenSourceWaitsForAnOperator: the source comes back empty. Nothing of it is published before somebody approves,
+// whether INFO is permitted and tells beforehand or not, and what the older log still held is.
+func TestShrunkenSourceWaitsForAnOperator(t *testing.T) {
+	for _, informed := range []bool{true, false} {
+		t.Run(fmt.Sprint("INFO permitted: ", informed), func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.MaxShrink = 50
+			for i := range 10 {
+				r.set(fmt.Sprint("k", i))
+			}
+			r.start()
+			r.await("k9")
+			testenv.Eventually(t, patience, "a published snapshot", func() bool { return len(r.sink.kinds("snapshot_end")) == 1 })
+			r.sink.take(0)
+			r.set("pending")
+			testenv.Eventually(t, patience, "the change on disk", func() bool { return r.b.Status().Log.Tail >= r.source.Offset() })
+			_ = r.end(true) // the sink is away, and Run says so
+			r.sink.take(-1)
+
+			r.source = testenv.Redis(t, testenv.Set("repl-diskless-sync-delay", "0"))
+			r.set("the only one")
+			c := r.source.Client()
+			r.cfg.Source.Address = r.source.Addr()
+			if !informed {
+				if err := c.Do(t.Context(), "ACL", "SETUSER", "kf", "on", ">pw", "+psync", "+replconf", "+ping").Err(); err != nil {
+					t.Fatal(err)
+				}
+				r.cfg.Source.Username, r.cfg.Source.Password = "kf", "pw"
+			}
+			for range 2 { // a restart is no approval
+				r.start()
+				err := r.end(false)
+				if !errors.Is(err, bridge.ErrOperator) || !strings.Contains(err.Error(), "KEYFEED_MAX_SHRINK") ||
+					!strings.Contains(err.Error(), "from 10 keys to 1,") {
+					t.Fatalf("Run returned %v, want an error for an operator that names the setting and the counts", err)
+				}
+			}
+			if n := r.source.SyncFull(); informed && n != 0 {
+				t.Errorf("%d full syncs although INFO told", n)
+			}
+			if n := len(r.sink.kinds("snapshot_begin")); n != 1 {
+				t.Errorf("%d snapshots were begun", n)
+			}
+			if !informed && !r.sink.has("pending") {
+				t.Error("what the older log held was not published")
+			}
+
+			if err := bridge.RequestSnapshot(r.cfg.DataDir, "s"); err != nil {
+				t.Fatal(err)
+			}
+			r.start()
+			r.await("the only one")
+			r.set("live")
+			r.await("live")
+			r.stopClean()
+			if !r.sink.has("pending") {
+				t.Error("what the older log held was not published before the new snapshot")
+			}
+			r.check(map[bool]int64{true: 1, false: 2}[informed], "initial", "requested")
+			r.start() // and it is the new measure
+			r.set("again")
+			r.await("again")
+			r.stopClean()
+		})
+	}
+}
+
+// TestKeysAreCounted: what FLUSHALL takes away is no shrinking of a full sync.
+func TestKeysAreCounted(t *testing.T) {
+	r := newRig(t)
+	r.cfg.MaxShrink, r.cfg.CountEvery = 50, 10*time.Millisecond
+	for i := range 10 {
+		r.set(fmt.Sprint("k", i))
+	}
+	r.start()
+	r.await("k9")
+	keys := func(n int64) {
+		t.Helper()
+		testenv.Eventually(t, patience, fmt.Sprint(n, " keys"), func() bool {
+			k := r.b.Status().Keys
+			return k != nil && *k == n
+		})
+	}
+	keys(10)
+	if err := r.source.Client().FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.set("last")
+	r.await("last")
+	keys(1)
+	r.stopClean()
+	if err := r.source.Client().Do(t.Context(), "DEBUG", "CHANGE-REPL-ID").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.set("after")
+	r.await("after")
+	r.stopClean()
+	r.check(2, "initial", "history_lost")
+}

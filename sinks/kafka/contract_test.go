@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,13 @@ import (
 	"keyfeed/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the child of testKilledWriters.
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(childAddr); addr != "" {
+		os.Exit(runChild(addr, os.Getenv(childSource)))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	partitions = 4

@@ -74,8 +74,10 @@ func testPauseWhileWriting(t *testing.T, srv *kafkaenv.Server) {
 
 // writer plays the pump: it writes events 0, 1, 2 … and reopens the sink where it fails.
 type writer struct {
-	sink  sinks.Sink
-	opens int
+	sink       sinks.Sink
+	opens      int
+	openWithin time.Duration   // of until
+	opened     func(opens int) // of until: called after each Open
 }
 
 func (w *writer) run(ctx context.Context, t *testing.T) {

@@ -42,13 +42,13 @@ func (s *Sink) forget(ctx context.Context) error {
 	}
 	tombstone := &kgo.Record{Topic: s.cfg.ProgressTopic, Key: []byte(s.cfg.Source)}
 	if s.cfg.AtLeastOnce {
-		return cl.ProduceSync(ctx, tombstone).FirstErr()
+		return produceNow(ctx, cl, tombstone)
 	}
 	// A transaction of the source fences a writer that runs, which would store its position again.
 	if err := cl.BeginTransaction(); err != nil {
 		return err
 	}
-	if err := cl.ProduceSync(ctx, tombstone).FirstErr(); err != nil {
+	if err := produceNow(ctx, cl, tombstone); err != nil {
 		return err
 	}
 	return cl.EndTransaction(ctx, kgo.TryCommit)

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ type gate struct {
 	inner   net.Listener // nil while stopped
 	closed  bool
 	stalled bool
+	losing  bool // the next answer is lost, and its connection with it
 	conns   map[*gateConn]bool
 }
 
@@ -133,6 +135,24 @@ func (c *gateConn) Read(p []byte) (int, error) {
 		c.gate.changed.Wait()
 	}
 	return n, err
+}
+
+// lose breaks the connection that the next answer goes to, instead of that answer.
+func (g *gate) lose() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.losing = true
+}
+
+func (c *gateConn) Write(p []byte) (int, error) {
+	c.gate.mu.Lock()
+	lost := c.gate.losing
+	c.gate.losing = false
+	c.gate.mu.Unlock()
+	if lost {
+		return 0, errors.Join(net.ErrClosed, c.Close())
+	}
+	return c.Conn.Write(p)
 }
 
 func (c *gateConn) Close() error {

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -112,6 +113,36 @@ func records(t *testing.T, cfg kafka.Config, opts kafka.ReadOptions) []kafka.Rec
 		t.Fatalf("Read: %v", err)
 	}
 	return out
+}
+
+// positionOf is the position in a progress record.
+func positionOf(t *testing.T, value []byte) change.Position {
+	t.Helper()
+	var p struct {
+		Position string `json:"position"`
+	}
+	if err := json.Unmarshal(value, &p); err != nil {
+		t.Fatalf("progress record %q: %v", value, err)
+	}
+	pos, err := change.ParsePosition(p.Position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pos
+}
+
+// offsetsOf are the last offsets in a progress record of one topic.
+func offsetsOf(t *testing.T, value []byte) []int64 {
+	t.Helper()
+	var p struct {
+		Topics []struct {
+			Last []int64 `json:"last"`
+		} `json:"topics"`
+	}
+	if err := json.Unmarshal(value, &p); err != nil || len(p.Topics) != 1 {
+		t.Fatalf("progress record %q: %v", value, err)
+	}
+	return p.Topics[0].Last
 }
 
 // counts tells how often each value is stored.

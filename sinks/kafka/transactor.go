@@ -284,19 +284,30 @@ func (t *transactor) sign() {
 // seal ends the open transaction: a progress record with pos as its last record, then the commit.
 func (t *transactor) seal(ctx context.Context, pos change.Position) error {
 	e := t.session
-	ctx, cancel := context.WithTimeout(ctx, e.sink.cfg.DeliveryTimeout)
+	timed, cancel := context.WithTimeout(ctx, e.sink.cfg.DeliveryTimeout)
 	defer cancel()
 	record, err := t.record(pos)
 	if err != nil {
 		return err
 	}
-	if err := e.cl.ProduceSync(ctx, record).FirstErr(); err != nil {
-		return fmt.Errorf("writing progress to topic %s: %w", e.sink.cfg.ProgressTopic, e.because(ctx, err))
+	if err := produceNow(timed, e.cl, record); err != nil {
+		return fmt.Errorf("writing progress to topic %s: %w", e.sink.cfg.ProgressTopic, e.because(ctx, timed, err))
 	}
-	if err := e.cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return fmt.Errorf("committing a transaction: %w", e.because(ctx, err))
+	if err := e.cl.EndTransaction(timed, kgo.TryCommit); err != nil {
+		return fmt.Errorf("committing a transaction: %w", e.because(ctx, timed, err))
 	}
 	return nil
+}
+
+// produceNow has one record stored, without linger. Unlike the client's own ProduceSync it returns when ctx ends: that
+// waits for the answer to what is on its way.
+func produceNow(ctx context.Context, cl *kgo.Client, record *kgo.Record) error {
+	acked := make(chan error, 1)
+	cl.Produce(ctx, record, func(_ *kgo.Record, err error) { acked <- err })
+	if err := cl.Flush(ctx); err != nil {
+		return err
+	}
+	return <-acked // called before Flush returned
 }
 
 func (t *transactor) record(pos change.Position) (*kgo.Record, error) {
@@ -305,10 +316,14 @@ func (t *transactor) record(pos change.Position) (*kgo.Record, error) {
 	return t.session.progressRecord(pos, t.commits)
 }
 
-// because is err, and with it what ended ctx, where that has ended.
-func (e *session) because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w: %w", e.late(), context.Cause(ctx), err)
+// because is err, or what ended the wait for Kafka: the caller, or the timeout below it.
+func (e *session) because(caller, timed context.Context, err error) error {
+	switch {
+	case caller.Err() != nil:
+		return fmt.Errorf("%w: %w", context.Cause(caller), err)
+	case timed.Err() != nil:
+		return e.late()
+	default:
+		return err
 	}
-	return err
 }

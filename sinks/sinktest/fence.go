@@ -169,12 +169,12 @@ func testStandby(t *testing.T, p *player) {
 	}
 	p.open(t, writer)
 	ended := make(chan error, 1)
-	const quiet = 6 * time.Second // a writer shows a sign of life every 5
+	const quiet = 5500 * time.Millisecond // a writer shows a sign of life every 5 s
 	began := time.Now()
 	go func() { ended <- stander.Standby(within(t), quiet) }()
 	p.mustWrite(t, writer, 0, 50)
 	p.mustFlush(t, writer, 50)
-	watched := time.NewTimer(2 * quiet) // longer than quiet, so that only the signs of a silent writer keep it waiting
+	watched := time.NewTimer(quiet + 2*time.Second) // longer than quiet, so that only the signs of a silent writer keep it waiting
 	defer watched.Stop()
 	select {
 	case err := <-ended:

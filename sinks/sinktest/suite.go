@@ -38,17 +38,17 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness, features Features)
 		{"RecordTooLarge", testRecordTooLarge, nil},
 		{"ManyKeys", testManyKeys, nil},
 		{"NoGoroutineLeft", testNoGoroutineLeft, nil},
-		{"WindowBlocks/Stall", testWindowBlocks, canStall},
-		{"FlushEndsWithContext/Stall", testFlushEndsWithContext, canStall},
-		{"CloseDoesNotWait/Stall", testCloseDoesNotWait, canStall},
-		{"BrokerAwayAtOpen/StopBroker", testBrokerAwayAtOpen, canStop},
-		{"BrokerAwayAndBack/StopBroker", testBrokerAwayAndBack, canStop},
 		{"RivalTakesOver/Fences", testRivalTakesOver, fences},
 		{"PausedWriterWakesUp/Fences", testPausedWriterWakesUp, fences},
 		{"RivalsUntilOneIsLeft/Fences", testRivalsUntilOneIsLeft, fences},
 		{"Standby/Fences", testStandby, fences},
 		{"StandbyEndsWithContext/Fences", testStandbyEndsWithContext, fences},
 		{"Look", testLook, nil},
+		{"WindowBlocks/Stall", testWindowBlocks, canStall},
+		{"FlushEndsWithContext/Stall", testFlushEndsWithContext, canStall},
+		{"CloseDoesNotWait/Stall", testCloseDoesNotWait, canStall},
+		{"BrokerAwayAtOpen/StopBroker", testBrokerAwayAtOpen, canStop},
+		{"BrokerAwayAndBack/StopBroker", testBrokerAwayAndBack, canStop},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t)

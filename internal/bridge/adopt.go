@@ -27,7 +27,8 @@ func (b *Bridge) adoptLocked(g *generation) error {
 	}
 	b.startLog(g)
 	b.gens = append(b.gens, g)
-	b.forceFull, b.firstAsk, b.askSink = "", false, false
+	// Whatever the planner has asked for since, it did not know of this generation, which continues any position.
+	b.forceFull, b.firstAsk, b.askSink, b.dropWanted = "", false, false, false
 	b.broadcastLocked()
 	return nil
 }

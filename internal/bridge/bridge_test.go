@@ -33,6 +33,7 @@ type rig struct {
 	source *testenv.Instance
 	sink   *memorySink
 	cfg    bridge.Config
+	noLog  bool // there is nothing on disk to ask the source from
 
 	b    *bridge.Bridge
 	stop context.CancelFunc

@@ -150,6 +150,9 @@ func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 	if errors.Is(err, backlog.ErrNoLog) {
 		return discard("it has no log")
 	}
+	if _, ok := errors.AsType[*backlog.CorruptError](err); ok || errors.Is(err, backlog.ErrVersion) {
+		err = fmt.Errorf("%w: %w", ErrOperator, err)
+	}
 	return g, err
 }
 

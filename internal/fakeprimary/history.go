@@ -20,7 +20,12 @@ type History struct {
 	First   int64             // the first byte that a partial resync can be served from; 0 = Offset+1
 	Replies map[string]string // for Handshake
 
-	Acked func(offset int64) // called for each ACK; may be nil
+	// ReplID2 is the id before a failover, and Second the first byte that it does not cover; empty = there was none.
+	ReplID2 string
+	Second  int64
+
+	Acked func(offset int64)        // called for each ACK; may be nil
+	Asked func(replid, from string) // called for PSYNC; may be nil
 }
 
 // Serve is a whole connection: handshake, the answer to PSYNC, snapshot if need be, stream, then ACKs until the client
@@ -30,9 +35,13 @@ func (h *History) Serve(c *Conn) error {
 	if err != nil {
 		return err
 	}
+	if h.Asked != nil {
+		h.Asked(replid, from)
+	}
 	asked, _ := strconv.ParseInt(from, 10, 64)
 	first := max(h.First, h.Offset+1)
-	if strings.EqualFold(replid, h.ReplID) && asked >= first && asked <= h.Offset+int64(len(h.Stream))+1 {
+	known := strings.EqualFold(replid, h.ReplID) || h.ReplID2 != "" && strings.EqualFold(replid, h.ReplID2) && asked <= h.Second
+	if known && asked >= first && asked <= h.Offset+int64(len(h.Stream))+1 {
 		c.MayTalk()
 		return h.sendWhileReading(c, "+CONTINUE "+h.ReplID+"\r\n"+h.Stream[asked-h.Offset-1:])
 	}

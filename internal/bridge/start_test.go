@@ -393,13 +393,13 @@ func (s *memorySink) story() string {
 	return strings.Join(words, " ")
 }
 
-// listing names all files below dir.
+// listing names all files of the generations below dir.
 func listing(t *testing.T, dir string) string {
 	t.Helper()
 	var all []string
 	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			rel, _ := filepath.Rel(dir, path)
+		rel, _ := filepath.Rel(dir, path)
+		if err == nil && info.Mode().IsRegular() && strings.HasPrefix(rel, "gen-") {
 			all = append(all, rel)
 		}
 		return err

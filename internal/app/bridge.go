@@ -45,6 +45,7 @@ func bridgeConfig(cfg *config.Config, log *slog.Logger) (bridge.Config, error) {
 			DropUnknown: cfg.On.Unknown == config.PolicySkip,
 		},
 		FailUnknown: cfg.On.Unknown == config.PolicyFail, FailOversize: cfg.On.Oversize == config.PolicyFail,
+		StallTimeout:     cfg.StallTimeout,
 		MaxShrink:        cfg.MaxShrink,
 		FullSyncsPerHour: cfg.FullSyncsPerHour,
 		SnapshotMode:     cfg.SnapshotMode, OnHistoryLoss: cfg.On.HistoryLoss, OnSinkLoss: cfg.On.SinkLoss,

@@ -57,6 +57,7 @@ type Config struct {
 
 	Quiet time.Duration // a fenced process stands by until no other writer was seen for so long; 0 = see standby.go
 
+	StallTimeout     time.Duration // nothing moves for so long: it is reported; 0 = 2 minutes
 	CountEvery       time.Duration // how often the source is asked for its number of keys; 0 = every minute
 	MaxShrink        int           // percent of the keys that a full sync may take away without an operator's approval; 0 = all
 	FullSyncsPerHour int           // how many may begin in an hour; 0 = any number, without a pause between
@@ -114,6 +115,7 @@ type Bridge struct {
 	publishing *snapshot.Reader   // of the snapshot being published, or the last one
 
 	budget       budget            // guarded by mu
+	stall        *Stall            // what stands still, nil = nothing; guarded by mu
 	keys         keyCount          // guarded by mu
 	inspected    ingest.ServerInfo // what INFO told before the last PSYNC; guarded by mu
 	approved     bool              // an operator's request for a snapshot has not been answered yet; guarded by mu
@@ -179,6 +181,7 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.runLink(gctx) })
 	g.Go(func() error { return b.countKeys(gctx) })
+	g.Go(func() error { return b.watchStalls(gctx) })
 	g.Go(func() error {
 		if err := b.pump.Run(gctx); err != nil || gctx.Err() != nil {
 			return err

@@ -23,6 +23,7 @@ type Status struct {
 	Counts     Counts       `json:"counts"`
 
 	FullSyncs FullSyncStatus `json:"full_syncs"`
+	Stalled   *Stall         `json:"stalled,omitempty"`
 	Keys      *int64         `json:"keys,omitempty"` // of the source, when they were counted last
 }
 
@@ -69,7 +70,7 @@ func (b *Bridge) Status() Status {
 		Source: b.cfg.Name, Position: b.confirmed.String(), Published: published.Offset,
 		SinkOpen: b.sinkKnown, StandingBy: b.standing, Generation: b.confirmed.Gen,
 	}
-	s.FullSyncs = b.budget.status()
+	s.FullSyncs, s.Stalled = b.budget.status(), b.stall
 	if keys := b.keys; keys.Known {
 		s.Keys = &keys.Keys
 	}
@@ -119,6 +120,8 @@ func (b *Bridge) Ready() error {
 		return errors.New("the sink is not open yet")
 	case b.sink.Err() != nil:
 		return fmt.Errorf("the sink is failing: %w", b.sink.Err())
+	case s.Stalled != nil:
+		return fmt.Errorf("nothing moves since %s: %s", s.Stalled.Since.UTC().Format(time.RFC3339), s.Stalled.What)
 	case s.FullSyncs.NextAt != nil:
 		return fmt.Errorf("a full sync is needed and waits until %s (KEYFEED_FULL_SYNCS_PER_HOUR)", s.FullSyncs.NextAt.UTC().Format(time.RFC3339))
 	case s.Link.State != string(ingest.StateStreaming) && s.Snapshot == nil:

@@ -74,6 +74,8 @@ bench: redis ## benchmarks, each beside its yardstick in one run
 	$(GO) test -run '^$$' -bench Decode -benchmem -benchtime $(BENCHTIME) -cpu 1 ./internal/command
 	@echo "== RDB decode, checksum verified, against github.com/hdt3213/rdb; wanted: x_library >= 2 on each set"
 	$(GO) test -run '^$$' -bench AgainstLibrary -benchtime 3x ./snapshot/rdb
+	@echo "== Kafka: exactly once against at least once, the same events in one run; wanted: ratio >= 0.8"
+	$(GO) test -run '^$$' -bench Delivery -benchtime 400000x ./sinks/kafka
 	@echo "== the rest"
 	$(GO) test -run '^$$' -bench 'Append|Cursor|Cutter|Scanner|Command|Publish|Write|Discard' -benchmem -benchtime $(BENCHTIME) \
 	  ./backlog ./internal/event ./internal/resp ./sinks/...

@@ -17,15 +17,64 @@
 // topics in the progress record, and each topic from its first event on. A database that gets its first event after a
 // snapshot began therefore has a topic without that snapshot's begin.
 //
-// # Delivery
+// # Delivery, exactly once
 //
-// At least once: the producer is idempotent and waits for all in-sync replicas, so the client's own retries neither
-// repeat nor reorder. When all events before a position are acknowledged, the position is stored as a progress record, at
-// most every CommitInterval and at Flush; that is what Confirmed and, after a restart, Open return. A crash repeats the
-// events between the last progress record and the crash, with the same ids. The first error of any record fails the sink
-// until Open, which starts from the stored position; so does an acknowledgement that is late by DeliveryTimeout. A request
-// that was on its way when the sink failed may still be stored after Open: such a repeat can stand behind newer events, so
-// a consumer drops repeats by id and not by comparing with its newest.
+// Events and position are stored in one transaction, so a consumer that reads with isolation.level=read_committed finds
+// each event once. The protocol:
+//
+//	Open         InitProducerId with the transactional id of the source fences every older writer and ends its transaction
+//	             ListOffsets: where the progress topic ends, uncommitted
+//	             Fetch, read_committed, back from there to the newest progress record of the source; a transaction of
+//	             another writer that is open there is waited for
+//	             ListOffsets of the topics: they must hold what that record says
+//	             a transaction with a progress record of this instance: the claim
+//	transaction  Produce the events, wait for their acknowledgements
+//	             Produce the progress record, which knows their offsets, and wait
+//	             EndTxn; when that is acknowledged the position is confirmed
+//
+// The transactional id is keyfeed-<source>; with another progress topic than _keyfeed.progress it is
+// keyfeed-<source>@<progress topic>, since writers that share no position must not fence each other. The user needs Write
+// and Describe on it.
+//
+// A transaction ends when it is CommitInterval old, when no event came for a tenth of that, or at TxnMaxBytes: always
+// between units, except inside a unit that alone is larger than TxnMaxBytes, at a Flush there (the process stops in the
+// middle of a unit), or when half of the transaction's timeout is over. The position then lies inside the unit. Batches
+// that come while a transaction commits wait in the window, so that the pump goes on meanwhile.
+//
+// The sink keeps no events after their acknowledgement. It never sends a batch again: after an error it drops all, and
+// Open says where to go on.
+//
+//   - The process dies: what it had not committed is aborted by the next Open, at once. Without a next Open the brokers do
+//     it after the transaction's timeout: a minute, or twice DeliveryTimeout where that is longer, 15 minutes at most.
+//     Until then consumers of the topics wait at that place, and so does an Open of another source with the same progress
+//     topic.
+//   - A request fails, or no answer comes for DeliveryTimeout: the session ends with that error. Open makes a new client.
+//   - The answer to a commit is lost: nobody knows what has become of it. Fencing settles it (the coordinator ends what
+//     had begun to commit and aborts what had not), then the newest progress record tells.
+//   - A request comes late, when another session writes: its epoch is older, so the broker refuses it.
+//   - Another writer opens: this one's next request fails. The broker says the same when a transaction timed out, so only
+//     Open decides: it reads the newest committed progress record without fencing. Where that is of another instance, Open
+//     gives sinks.ErrFenced, for good, and disturbs nobody; where it is this one's own, or was taken back by Forget, Open
+//     fences and goes on. An open transaction of a third writer can hide the rival's claim from that look; Open sees it
+//     after fencing, gives ErrFenced all the same, and the rival goes on with its next Open.
+//   - Two processes start together: each fences the other until one has claimed; that one stays.
+//   - A writer sleeps for an hour and wakes up: its epoch is older, so nothing it sends is stored.
+//   - The source is silent: a progress record with the same position every 3 s shows that its writer lives. Standby waits
+//     until no other instance's came for some time. It reads uncommitted ones too, since a transaction that somebody left
+//     open hides what is committed behind it; time in which Kafka itself did not answer does not count.
+//   - A topic was made anew, or has lost records or its number of partitions changed: sinks.ErrLost, see below.
+//
+// What it costs: three waits per transaction (events, progress record, EndTxn), about 10 % of the throughput; make bench
+// measures it.
+//
+// # Delivery, at least once
+//
+// With AtLeastOnce the producer is idempotent only: the client's own retries neither repeat nor reorder. When all events
+// before a position are acknowledged, the position is stored as a progress record, at most every CommitInterval and at
+// Flush. A crash repeats the events between the last progress record and the crash, with the same ids. A request that was
+// on its way when the sink failed may still be stored after Open: such a repeat can stand behind newer events, so a
+// consumer drops repeats by id and not by comparing with its newest. Nobody is fenced, and a silent writer shows no sign of
+// life.
 //
 // # The progress record
 //
@@ -38,12 +87,13 @@
 //	v           1; a reader refuses what it does not know
 //	source      the name of the source again
 //	position    text form of change.Position: every event up to it is stored
-//	instance    random name of the process that wrote it
+//	instance    random name of the sink that wrote it
 //	epoch       how often that process had opened the sink
-//	commit      number of the record within the epoch, from 1
+//	commit      number of the record within the epoch, from 1 (the claim, with delivery exactly once)
 //	ts_ms       when it was written, Unix ms
 //	topics      for each known topic: its id (base64, absent before Kafka 2.8), its number of partitions, and per
-//	            partition the offset of the last event that was acknowledged, -1 for none
+//	            partition the offset of the last event that was acknowledged, -1 for none; a transaction's marker may
+//	            stand behind it
 //
 // The newest record of a source counts; a tombstone (null value) takes all of them back. Open compares the topics with
 // Kafka: another id, another number of partitions or a partition that ends before its last offset means that what was

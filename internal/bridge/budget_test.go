@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,7 +12,22 @@ import (
 // TestFullSyncBudget: the budget is spent across restarts; then keyfeed waits, says so, and asks the source for nothing
 // until an operator asks for a snapshot.
 func TestFullSyncBudget(t *testing.T) {
+	for _, informed := range []bool{true, false} {
+		t.Run(fmt.Sprint("INFO permitted: ", informed), func(t *testing.T) { testFullSyncBudget(t, informed) })
+	}
+}
+
+func testFullSyncBudget(t *testing.T, informed bool) {
+	t.Helper()
 	r := newRig(t)
+	asked := int64(0) // full syncs that are asked for and refused: none where INFO tells
+	if !informed {
+		if err := r.source.Client().Do(t.Context(), "ACL", "SETUSER", "kf", "on", ">pw", "+psync", "+replconf", "+ping").Err(); err != nil {
+			t.Fatal(err)
+		}
+		r.cfg.Source.Username, r.cfg.Source.Password = "kf", "pw"
+		asked = 1
+	}
 	r.cfg.FullSyncsPerHour = 1
 	r.start()
 	r.set("a")
@@ -36,8 +52,9 @@ func TestFullSyncBudget(t *testing.T) {
 		r.stopClean()
 		r.start()
 	}
+	testenv.Eventually(t, patience, "a wait for the budget", func() bool { return r.b.Status().FullSyncs.NextAt != nil })
 	r.stopClean()
-	r.check(1, "initial")
+	r.check(1+3*asked, "initial")
 
 	if err := bridge.RequestSnapshot(r.cfg.DataDir, "s"); err != nil {
 		t.Fatal(err)
@@ -46,5 +63,5 @@ func TestFullSyncBudget(t *testing.T) {
 	r.set("b")
 	r.await("b")
 	r.stopClean()
-	r.check(2, "initial", "requested")
+	r.check(2+3*asked, "initial", "requested")
 }

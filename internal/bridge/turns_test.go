@@ -242,6 +242,11 @@ func TestFencedNeverFencesTheLiving(t *testing.T) {
 			} else {
 				k.stop()
 				time.Sleep(time.Duration(rng.Int64N(int64(time.Minute))))
+				if rng.IntN(4) == 0 && k.marked() { // as if it had died before it was written
+					if err := os.Remove(filepath.Join(k.dir, "sources", "s", "fenced")); err != nil {
+						t.Error(err)
+					}
+				}
 				k.on()
 			}
 			if n, most := p.fencings(), both[0].unmarkedStarts()+both[1].unmarkedStarts()-1; n > most {

@@ -28,6 +28,10 @@ func (e *tooLargeError) Error() string {
 func (*tooLargeError) Is(target error) bool { return target == sinks.ErrConfig }
 
 // transient reports whether opening the sink again may heal err.
+//
+// The rule of the whole program, docs/delivery.md "Retries": what depends on settings, rights or content stays as it is
+// however often one asks; everything else, what is not known included, is retried. The sinks decide which is which for
+// what their brokers say, ingest for what the source says, bridge for the disk.
 func transient(err error) bool {
 	switch {
 	case errors.Is(err, sinks.ErrConfig): // an operator must act first

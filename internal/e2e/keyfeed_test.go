@@ -23,6 +23,7 @@ type keyfeed struct {
 	t   *testing.T
 	env []string
 	now *testenv.ChildProcess
+	all []*testenv.ChildProcess // every run, the last one included
 
 	mu     sync.Mutex // guards what follows
 	peak   int64      // most bytes resident of any run
@@ -53,6 +54,7 @@ func newKeyfeed(t *testing.T, env ...string) *keyfeed {
 func (k *keyfeed) start() {
 	k.t.Helper()
 	k.now = testenv.Child(k.t, binary, []string{"run"}, k.env)
+	k.all = append(k.all, k.now)
 	go k.watchMemory(k.now)
 }
 

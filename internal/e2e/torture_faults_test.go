@@ -5,7 +5,6 @@ package e2e
 import (
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"syscall"
@@ -30,7 +29,10 @@ func allFaults() []fault {
 		{"sink-halfopen", false, func(tt *torture, _ *rand.Rand) { tt.cut(tt.sink.link, testenv.HalfOpen) }},
 		{"sink-away", false, (*torture).sinkAway},
 		{"client-kill", true, (*torture).killReplicas},
-		{"failover", true, func(tt *torture, _ *rand.Rand) { tt.pair.failover() }},
+		{"failover", true, (*torture).failover},
+		{"failover-behind", false, (*torture).failoverBehind},
+		{"failover-lossy", true, (*torture).failoverLossy},
+		{"rival", false, (*torture).startRival},
 		{"disk-lost", false, (*torture).loseDisk},
 		{"disk-full", false, (*torture).fillDisk},
 	}
@@ -41,10 +43,15 @@ func (tt *torture) killKeyfeed(rng *rand.Rand) {
 	tt.k.kill()
 	tt.k.start()
 	for range rng.IntN(3) {
-		<-time.After(time.Duration(rng.IntN(400)) * time.Millisecond) // at any point of its start
-		tt.k.kill()
-		tt.k.start()
+		tt.killAgain(rng, 400*time.Millisecond) // at any point of its start
 	}
+}
+
+// killAgain ends keyfeed with SIGKILL within a time drawn from rng, and starts it.
+func (tt *torture) killAgain(rng *rand.Rand, within time.Duration) {
+	<-time.After(time.Duration(rng.Int64N(int64(within))))
+	tt.k.kill()
+	tt.k.start()
 }
 
 // pauseKeyfeed stops keyfeed for 5 s with its connections open.
@@ -105,14 +112,8 @@ func (tt *torture) killReplicas(*rand.Rand) {
 // loseDisk deletes everything that keyfeed has on disk while it is killed: the sink's position has to be enough.
 func (tt *torture) loseDisk(*rand.Rand) {
 	tt.k.kill()
-	entries, err := os.ReadDir(tt.disk.dir)
-	if err != nil {
+	if err := os.RemoveAll(tt.dir); err != nil {
 		tt.t.Fatal(err)
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(tt.disk.dir, e.Name())); err != nil {
-			tt.t.Fatal(err)
-		}
 	}
 	tt.k.start()
 }

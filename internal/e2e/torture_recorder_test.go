@@ -82,6 +82,8 @@ func (r *recorder) check() {
 // errGivesUp is wrapped by errors after which the recording could have a hole.
 var errGivesUp = errors.New("the recording cannot go on")
 
+var errMoved = errors.New("the master is elsewhere")
+
 func (r *recorder) run(ctx context.Context, attached chan<- struct{}) {
 	for first := true; ctx.Err() == nil; {
 		err := r.session(ctx, func() {
@@ -116,7 +118,11 @@ func (r *recorder) session(ctx context.Context, streaming func()) error {
 	defer conn.Close()
 	r.mu.Lock()
 	r.conn = conn
+	moved := r.addr != addr // while dialing: follow had no connection to close
 	r.mu.Unlock()
+	if moved {
+		return errMoved
+	}
 	in := bufio.NewReaderSize(conn, 256<<10)
 	if err := r.attach(conn, in); err != nil {
 		return err

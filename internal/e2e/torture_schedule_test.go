@@ -121,3 +121,6 @@ func (tt *torture) eventually(what string, ok func() bool) {
 		return ok()
 	})
 }
+
+// printed is how often the keyfeed that runs has printed a text.
+func (tt *torture) printed(text string) int { return strings.Count(tt.k.now.Output(), text) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,10 @@ type torture struct {
 	sink     *tortured
 	pair     *pair
 	disk     *disk
-	env      []string // of every keyfeed, without its data directory
-	k        *keyfeed // the one that publishes
+	env      []string   // of every keyfeed, without its data directory
+	k        *keyfeed   // the one that publishes
+	dir      string     // its data directory
+	keyfeeds []*keyfeed // all that ever ran
 	load     *load
 	allowed  int64 // full syncs that the schedule has forced
 	schedule []string
@@ -91,9 +94,12 @@ func runTorture(t *testing.T, s *tortured) {
 		"KEYFEED_SOURCE_IDLE_TIMEOUT=3s",
 		"KEYFEED_SOURCE_WRITE_TIMEOUT=3s",
 		"KEYFEED_BACKLOG_RETAIN_BYTES=32MiB",
+		"KEYFEED_LOG_LEVEL=info",
+		"KEYFEED_FULL_SYNCS_PER_HOUR=0",
 	}, s.env...)
 	defer tt.keep()
-	tt.k = tt.newKeyfeed(tt.disk.dir)
+	tt.dir = filepath.Join(tt.disk.dir, "a")
+	tt.k = tt.newKeyfeed(tt.dir)
 	tt.k.start()
 	tt.allowed = 1
 	s.col.awaitKind(tt.k, "snapshot_begin", 1, time.Minute)
@@ -123,7 +129,9 @@ func runTorture(t *testing.T, s *tortured) {
 // newKeyfeed is a keyfeed with its own data directory that does not run yet.
 func (tt *torture) newKeyfeed(dir string) *keyfeed {
 	tt.t.Helper()
-	return newKeyfeed(tt.t, append(tt.env, "KEYFEED_DATA_DIR="+dir)...)
+	k := newKeyfeed(tt.t, append(slices.Clone(tt.env), "KEYFEED_DATA_DIR="+dir)...)
+	tt.keyfeeds = append(tt.keyfeeds, k)
+	return k
 }
 
 // judge checks what the sink holds and how many full syncs it took.
@@ -180,9 +188,16 @@ func (tt *torture) keep() {
 			tt.t.Errorf("keeping the evidence: %v", err)
 		}
 	}
-	text := fmt.Sprintf("seed %d\n%s\nkeyfeed:\n%s", tt.seed, strings.Join(tt.schedule, "\n"), tt.k.now.Output())
-	if err := os.WriteFile(filepath.Join(dir, "log"), []byte(text), 0o600); err != nil {
-		tt.t.Errorf("keeping the evidence: %v", err)
+	logs := map[string]string{"schedule": fmt.Sprintf("seed %d\n%s\n", tt.seed, strings.Join(tt.schedule, "\n"))}
+	for i, k := range tt.keyfeeds {
+		for _, run := range k.all {
+			logs[fmt.Sprint("keyfeed-", i)] += fmt.Sprintf("pid %d\n%s\n", run.PID(), run.Output())
+		}
+	}
+	for name, text := range logs {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			tt.t.Errorf("keeping the evidence: %v", err)
+		}
 	}
 	tt.t.Logf("the evidence is in %s", dir)
 }

@@ -76,8 +76,10 @@ bench: redis ## benchmarks, each beside its yardstick in one run
 	$(GO) test -run '^$$' -bench AgainstLibrary -benchtime 3x ./snapshot/rdb
 	@echo "== Kafka: exactly once against at least once, the same events in one run; wanted: ratio >= 0.8"
 	$(GO) test -run '^$$' -bench Delivery -benchtime 400000x ./sinks/kafka
+	@echo "== JetStream: exactly-once (fast, atomic, single) against plain asynchronous publishing of the same events"
+	$(GO) test -run '^$$' -bench Publish -benchtime 3x ./sinks/nats
 	@echo "== the rest"
-	$(GO) test -run '^$$' -bench 'Append|Cursor|Cutter|Scanner|Command|Publish|Write|Discard' -benchmem -benchtime $(BENCHTIME) \
+	$(GO) test -run '^$$' -bench 'Append|Cursor|Cutter|Scanner|Command|Write|Discard' -benchmem -benchtime $(BENCHTIME) \
 	  ./backlog ./internal/event ./internal/resp ./sinks/...
 
 cover: redis ## coverage of make test, as coverage.html

@@ -1,4 +1,5 @@
-// Package nats is the sink that publishes events to a NATS JetStream stream, and a reader for people and tests.
+// Package nats is the sink that publishes events to a NATS JetStream stream, each exactly once, and a reader for people
+// and tests.
 //
 // # Subjects
 //
@@ -19,27 +20,75 @@
 // subject beyond 512 bytes keeps the whole tokens up to 477 bytes and ends in .%~ and the first 32 hex digits of the
 // key's SHA-256. The event always holds the whole key.
 //
-// # Messages
+// # The chain
 //
-// The payload is the JSON event. The headers are keyfeed-pos, the text of the record's [change.Position], and
-// Nats-Expected-Last-Sequence, by which each message refuses to be stored anywhere but behind the one before it. So one
-// message that is not stored keeps out all that were sent after it, and the position of the stream is the one in its
-// last message: exact, and stored together with the event.
+// The payload is the JSON event. The header keyfeed-pos is the text of the record's [change.Position], so the position of
+// a stream is that of its last event: exact, and stored together with it. The header Nats-Expected-Last-Sequence lets
+// each message be stored directly behind the one before it, or not at all.
 //
-// # After an error
+// That chain alone does not fence. With m1, m2, m3 in flight, expecting 10, 11 and 12, a rival's message becomes number
+// 11: m1 is refused, and m2, which expects 11, is stored. m1 is lost for good.
 //
-// The first error or missing acknowledgement ends the connection: nothing is sent twice by the client, which neither
-// reconnects nor retries. Open connects anew, waits until the end of the stream stands still, reads the last message
-// through the stream's leader, and the pump goes on behind it. When a purge or the age limit removed that message, the
-// position comes from the key-value bucket "keyfeed" (key: the stream's name, value: {"sequence":…,"position":"…"}),
-// written every 5 s and by Flush; it may be older, then some events come again.
+// # Epochs
 //
-// # What it does not do
+// So what is in flight is always such that nothing of it can be stored after its first message was refused (see Ways to
+// publish), and a writer begins with an epoch: a heartbeat under prefix._ctl.epoch, with the writer's instance in the
+// header keyfeed-instance, that expects the last sequence that stream info told. Refused, the end is read again; when the
+// end does not stand still because another writer is at work, a start sends it without a condition. Once it is stored,
+// the first message of whatever an older writer has in flight expects a sequence from before it. Nothing of that can be
+// stored any more, now or later, and what is stored before the heartbeat does not change: the last event there is the
+// position. It is read by exact sequence through the stream's leader, never by a direct get, which a replica answers that
+// may be behind. "Not found" is asked again and never taken for "empty".
 //
-// The chain alone does not fence. Messages of an ended connection that the server has received and not stored yet, or
-// of a second keyfeed, are refused when something else was stored first; but one that arrives while the sequence it
-// names is the last one is stored, and then our own message with the same number is refused although the next one may
-// fit again: an event is lost. Waiting for the end to stand still makes this improbable for our own leftovers. To
-// exclude it, and two writers, takes epochs and batches that the server checks as a whole; until then, run one keyfeed
-// per source and stream.
+// The first error or missing acknowledgement ends an epoch: nothing more is sent, the connection is cut, and Open begins
+// the next one. The client neither reconnects nor retries. What the old connection left on its way meets the new epoch:
+//
+//   - a message or batch of events: refused from its first message on, or it was stored before the heartbeat and counts;
+//   - a heartbeat that expects a sequence: refused, or it came first and ours is refused and sent again;
+//   - an entry for the bucket: refused, because it replaces the entry that was read, and that is not the newest any more.
+//
+// When Open finds an epoch of another instance after one's own, it gives [sinks.ErrFenced], before it disturbs that one.
+//
+// The heartbeat is an event like any other for consumers, but its generation and offset are 0, so that its id is before
+// that of every event: who drops ids that do not rise drops it and nothing else. It has no keyfeed-pos, because it is sent
+// before its writer knows for certain what stands before it.
+//
+// # Ways to publish
+//
+//	fast     one fast-ingest batch (ADR-50) in gap mode fail: after the first message that the server refuses or misses
+//	         it takes nothing more of the batch. Any number of messages is in flight. The batch ends when the queue runs
+//	         dry and the next one begins after its acknowledgement, so none idles for the 10 s after which servers drop it.
+//	atomic   one atomic batch of at most 1000 messages, of whole units: all of it is stored, or nothing. A transaction
+//	         appears at once. One of more than 1000 events, or larger than the window, is split; so is one whose rest
+//	         does not come within 2 s. A lone event goes as a plain message.
+//	single   one plain message.
+//
+// Servers have fast from 2.14 and atomic from 2.12. The one that leads the stream tells its version in the metadata of
+// the stream. The stream must allow it (allow_batched, allow_atomic); where keyfeed may make streams it turns that on,
+// and looks whether the server tells it back. auto takes the first that there is.
+//
+// # After a purge
+//
+// When a purge or the age limit removed the last event, its position comes from the key-value bucket "keyfeed", whose
+// keys are streams. An entry says what the stream holds up to a sequence, and whether events or heartbeats follow it. It
+// is written before and after each heartbeat and what begins a generation, every 4 s, and by Flush. So the last sequence
+// alone tells how many events follow the position, and Write passes over exactly that many. The entry is also the sign of
+// life that [Sink.Standby] waits for; a writer that may not use the bucket stores heartbeats for that, and a purge of the
+// whole stream loses the position then.
+//
+// Nothing is lost, and nothing comes twice but this: all messages are removed, and the writer ended between storing a
+// snapshot_begin or gap and its entry, or while it took over from another writer by force. Consumers that saw that one
+// event before see it again, with the same id. And an entry is as good as the writers that kept it: where one ran without
+// access to the bucket, delete the stream's key before another gets access.
+//
+// # What is left to others
+//
+// A stream that ends before what was confirmed (its server lost its last seconds in a power cut, or it was restored from
+// a backup, or deleted) goes on from the position of its own last event; the log says so. What is missing is published
+// again from the disk or the source. Where neither has it, KEYFEED_ON_SINK_LOSS decides. A stream whose last event is
+// gone with no entry in the bucket gives [sinks.ErrLost], and [Sink.Forget] takes the position back.
+//
+// Refused for good, with the remedy: a tail that another program wrote, and streams that would lose, repeat or reorder:
+// retention other than limits, discard_new_per_subject, sealed, mirrors and sources, asynchronous persistence, no_ack,
+// transformed subjects, other subjects. A full stream is [sinks.ErrFull]: it heals when there is room.
 package nats

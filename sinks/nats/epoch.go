@@ -97,10 +97,13 @@ func (s *session) tryEpoch(ctx context.Context, force bool) (tail, error) {
 	if at, err = s.keeper.complete(ctx, at, last); err != nil {
 		return tail{}, err
 	}
-	if conditional { // else events still follow this sequence
-		if err := s.keeper.save(ctx, mark{last, at.position, at.skip}, true); err != nil {
-			return tail{}, err
-		}
+	// By force, the other writer's events still follow this sequence, and our heartbeat somewhere between them.
+	s.keeper.doubt = 0
+	if !conditional {
+		s.keeper.doubt = 1
+	}
+	if err := s.keeper.save(ctx, mark{last, at.position, at.skip}, conditional); err != nil {
+		return tail{}, err
 	}
 	sequence, err := s.sendEpoch(ctx, s.epochMessage(at, last, conditional))
 	if err != nil {
@@ -111,7 +114,7 @@ func (s *session) tryEpoch(ctx context.Context, force bool) (tail, error) {
 		at, err = s.confirmEnd(ctx, at, last)
 	} else {
 		s.cfg.Logger.Warn("took over a stream that another writer was writing to", "stream", s.cfg.Stream, "sequence", sequence)
-		if at, err = s.readTail(ctx, sequence-1); err == nil {
+		if at, err = s.readTail(ctx, sequence-1, 0); err == nil {
 			at, err = s.keeper.complete(ctx, at, sequence-1)
 		}
 	}
@@ -120,6 +123,7 @@ func (s *session) tryEpoch(ctx context.Context, force bool) (tail, error) {
 	}
 	s.end = mark{sequence, at.position, at.skip}
 	s.stored, s.lastEvent = s.end, at.sequence
+	s.keeper.doubt = 0
 	return at, s.keeper.save(ctx, s.end, false)
 }
 
@@ -132,7 +136,7 @@ func (s *session) confirmEnd(ctx context.Context, at tail, last uint64) (tail, e
 	if at.gone || at.sequence == 0 {
 		return at, nil
 	}
-	again, err := s.readTail(ctx, at.sequence)
+	again, err := s.readTail(ctx, at.sequence, 0)
 	if err != nil {
 		return tail{}, err
 	}
@@ -148,7 +152,7 @@ func (s *session) readEnd(ctx context.Context) (tail, uint64, error) {
 	if err != nil {
 		return tail{}, 0, err
 	}
-	at, err := s.readTail(ctx, state.LastSeq)
+	at, err := s.readTail(ctx, state.LastSeq, state.FirstSeq)
 	return at, state.LastSeq, err
 }
 

@@ -41,6 +41,7 @@ type kept struct {
 	Position string `json:"position"`          // of everything up to Sequence, without Skip
 	Skip     uint64 `json:"skip,omitempty"`    // events up to Sequence that are stored beyond Position
 	Control  bool   `json:"control,omitempty"` // what follows Sequence are heartbeats
+	Doubt    uint64 `json:"doubt,omitempty"`   // heartbeats that another writer may have put between the events that follow
 	Instance string `json:"instance"`          // who wrote it
 }
 
@@ -54,6 +55,7 @@ type keeper struct {
 	instance string
 	usable   bool   // false: the bucket is not there or denied, and positions stand in the stream only
 	revision uint64 // of the entry that the next write replaces; 0 = none
+	doubt    uint64 // goes into entries, see kept
 }
 
 var (
@@ -131,6 +133,7 @@ func (k *keeper) load(ctx context.Context) (*kept, error) {
 	if err := json.Unmarshal(m.data, saved); err != nil {
 		return nil, configError("key %s of bucket %s: %w; delete it", k.cfg.Stream, bucketName, err)
 	}
+	k.doubt = saved.Doubt
 	return saved, nil
 }
 
@@ -140,7 +143,7 @@ func (k *keeper) save(ctx context.Context, m mark, control bool) error {
 		return nil
 	}
 	value, err := json.Marshal(kept{
-		Sequence: m.sequence, Position: m.position.String(), Skip: m.skip, Control: control, Instance: k.instance,
+		Sequence: m.sequence, Position: m.position.String(), Skip: m.skip, Control: control, Doubt: k.doubt, Instance: k.instance,
 	})
 	if err != nil {
 		return fmt.Errorf("writing bucket %s: %w", bucketName, err)
@@ -199,7 +202,8 @@ func (k *keeper) complete(ctx context.Context, at tail, last uint64) (tail, erro
 	}
 	at.skip = saved.Skip
 	if !saved.Control && at.sequence > saved.Sequence {
-		at.skip += at.sequence - saved.Sequence
+		events := at.sequence - saved.Sequence
+		at.skip += events - min(events, saved.Doubt) // rather one twice than one lost
 	}
 	k.cfg.Logger.Warn("the end of the stream was removed; going on from the kept position",
 		"stream", k.cfg.Stream, "position", saved.Position, "events_skipped", at.skip)

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -99,9 +100,10 @@ func (a *ability) turnOn(ctx context.Context, conn *natsgo.Conn, cfg *Config) (s
 		return "", fmt.Errorf("changing stream %s: %w", cfg.Stream, err)
 	}
 	config, err = streamRequest(ctx, conn, cfg, "UPDATE", request)
+	_, refused := errors.AsType[*jetstream.APIError](err)
 	switch {
-	case ctx.Err() != nil:
-		return "", fmt.Errorf("changing stream %s: %w", cfg.Stream, context.Cause(ctx))
+	case err != nil && !refused: // no answer says nothing about what the server can do
+		return "", fmt.Errorf("changing stream %s: %w", cfg.Stream, err)
 	case err != nil:
 		return fmt.Sprintf("turning %s on for stream %s: %v", a.field, cfg.Stream, err), nil
 	case string(config[a.field]) != "true":

@@ -38,18 +38,28 @@ func newServer(tb testing.TB, change func(*server.Options)) *natsServer {
 
 func (s *natsServer) start(tb testing.TB) {
 	tb.Helper()
+	s.launch(tb)
+	s.ready(tb)
+}
+
+func (s *natsServer) launch(tb testing.TB) {
+	tb.Helper()
 	options := s.options
 	srv, err := server.NewServer(&options)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	go srv.Start()
-	if !srv.ReadyForConnections(30 * time.Second) {
+	s.server = srv
+}
+
+func (s *natsServer) ready(tb testing.TB) {
+	tb.Helper()
+	if !s.server.ReadyForConnections(30 * time.Second) {
 		tb.Fatal("nats-server does not start")
 	}
-	s.server = srv
-	s.options.Port = srv.Addr().(*net.TCPAddr).Port // the same one after a restart
-	s.url = srv.ClientURL()
+	s.options.Port = s.server.Addr().(*net.TCPAddr).Port // the same one after a restart
+	s.url = s.server.ClientURL()
 }
 
 func (s *natsServer) stop() {

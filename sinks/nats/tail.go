@@ -25,9 +25,13 @@ type tail struct {
 	skip     uint64
 }
 
-// readTail returns the last event at or before the message with sequence last, past heartbeats of epochs.
-func (s *session) readTail(ctx context.Context, last uint64) (tail, error) {
+// readTail returns the last event at or before the message with sequence last, past heartbeats of epochs. first is the
+// first sequence that the stream has: what is before it was removed.
+func (s *session) readTail(ctx context.Context, last, first uint64) (tail, error) {
 	for last > 0 {
+		if last < first {
+			return tail{sequence: last, gone: true}, nil
+		}
 		m, err := s.messages.at(ctx, last)
 		if err != nil {
 			return tail{}, err

@@ -85,7 +85,7 @@ func TestPurgeIsSurvivedExactly(t *testing.T) {
 			cfg.Publish = publish
 			next := int64(1)
 			var got []int64
-			for round := range 25 {
+			for round := range 20 {
 				s, pos, err := open(t, cfg)
 				if err != nil {
 					t.Fatal(err)

@@ -24,6 +24,9 @@ const minSegment = 64 << 10
 // FS is the file system under a log. It is a seam for tests.
 type FS = vfs.FS
 
+// File is an open file of an [FS].
+type File = vfs.File
+
 // Config holds what may be set for a log. Zero fields take the defaults.
 type Config struct {
 	// SegmentBytes is the file size at which a new segment begins, in bytes; default [DefaultSegmentBytes], at most an

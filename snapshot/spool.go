@@ -22,7 +22,19 @@ type Config struct {
 	// MaxBytes is the largest RDB taken, in bytes; 0 = no limit, except in memory, where it is required.
 	MaxBytes int64
 
+	// Reserve, when set, is called before so many bytes are written to a file; its error is that of the write. It is a seam
+	// for tests of a full disk.
+	Reserve func(n int) error
+
 	at place // of tests; nil = the directory that is named
+}
+
+// reserve asks for room for n bytes.
+func (c Config) reserve(n int) error {
+	if c.Reserve == nil {
+		return nil
+	}
+	return c.Reserve(n)
 }
 
 // place is where the spool named dir lives: memory when dir is empty.

@@ -97,7 +97,11 @@ func (w *Writer) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	if _, err := w.file.Write(w.buf); err != nil {
+	err := w.cfg.reserve(len(w.buf))
+	if err == nil {
+		_, err = w.file.Write(w.buf)
+	}
+	if err != nil {
 		return fmt.Errorf("writing spool: %w", classify(err))
 	}
 	w.stored += int64(len(w.buf))
@@ -159,6 +163,9 @@ func (w *Writer) commit(ctx context.Context) error {
 func (w *Writer) storeMeta() error {
 	raw, err := w.meta.encode()
 	if err != nil {
+		return err
+	}
+	if err := w.cfg.reserve(len(raw)); err != nil {
 		return err
 	}
 	f, err := w.at.create(metaNewFile)

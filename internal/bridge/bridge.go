@@ -69,6 +69,8 @@ type Config struct {
 	AckPublished  bool   // acknowledge to the source what the sink has confirmed, not what is durable here
 
 	FreeSpace func(dir string) (int64, error) // bytes free where dir is; nil = ask the system
+	RoomRetry time.Duration                   // how often a full disk is looked at again; default 5s
+	Reserve   func(bytes int) error           // called before metadata is written; a seam for tests of a full disk
 
 	Logger *slog.Logger
 }

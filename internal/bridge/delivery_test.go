@@ -44,6 +44,11 @@ func TestDeliveryIsShown(t *testing.T) {
 	if rows < 50 {
 		t.Errorf("only %d rows were found", rows)
 	}
+	for i := range fullRows {
+		if name := "TestFullDisk/" + fullRows[i].id; !named[name] {
+			t.Errorf("docs/delivery.md does not name %s", name)
+		}
+	}
 	for _, table := range []struct {
 		name string
 		rows []row

@@ -191,7 +191,7 @@ func (b *Bridge) newGenerationLocked(m meta) (*generation, error) {
 // saveMeta stores m durably, then makes it the meta of g. b.mu is held, or g is not shared yet.
 func (b *Bridge) saveMeta(g *generation, m meta) error {
 	if g.dir != "" {
-		if err := writeMeta(g.dir, m); err != nil {
+		if err := writeMeta(g.dir, m, b.cfg.Reserve); err != nil {
 			return err
 		}
 	}

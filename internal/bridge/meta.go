@@ -63,11 +63,16 @@ func readMeta(dir string) (meta, error) {
 }
 
 // writeMeta replaces gen.json; it is durable on return.
-func writeMeta(dir string, m meta) error {
+func writeMeta(dir string, m meta, reserve func(int) error) error {
 	m.Version = metaVersion
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the generation: %w", err)
+	}
+	if reserve != nil {
+		if err := reserve(len(raw)); err != nil {
+			return fmt.Errorf("writing the generation: %w", err)
+		}
 	}
 	name := filepath.Join(dir, metaFile)
 	if err := writeSynced(name+".tmp", append(raw, '\n')); err != nil {

@@ -41,7 +41,7 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 		switch {
 		case noSpace(err): // what must be stored before an event leaves cannot be; others may make room
 			b.log.Warn("the disk is full; publishing waits until there is room", "error", err)
-			err = awaitFor(ctx, ch, roomRetry)
+			err = awaitFor(ctx, ch, b.cfg.roomRetry())
 		case feed != nil || err != nil:
 			return feed, err
 		default:

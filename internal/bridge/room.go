@@ -8,8 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roomRetry is how long the bridge waits on a full disk before it looks again: nobody tells when others make room.
-const roomRetry = 5 * time.Second
+// defaultRoomRetry is how long the bridge waits on a full disk before it looks again: nobody tells when others make room.
+const defaultRoomRetry = 5 * time.Second
+
+func (c *Config) roomRetry() time.Duration {
+	if c.RoomRetry > 0 {
+		return c.RoomRetry
+	}
+	return defaultRoomRetry
+}
 
 // roomMargin is what must be free beyond the snapshot itself, in bytes: its metadata, and the stream behind it.
 const roomMargin = 16 << 20
@@ -28,7 +35,7 @@ func (b *Bridge) awaitRoom(ctx context.Context) error {
 		if !told {
 			b.log.Warn("the disk is full; the source is asked again when there is room for the snapshot", "bytes", wants)
 		}
-		if err := awaitFor(ctx, ch, roomRetry); err != nil {
+		if err := awaitFor(ctx, ch, b.cfg.roomRetry()); err != nil {
 			return err
 		}
 	}

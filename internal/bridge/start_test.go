@@ -141,6 +141,7 @@ type fakeSource struct {
 	noInfo bool
 	role   string
 	asked  []string
+	logged lines         // by the bridge that follows it
 	cut    map[int]int64 // connection → bytes after PSYNC at which it is cut
 }
 
@@ -258,7 +259,8 @@ func inside(gen uint64, n int64) func(*disk) change.Position {
 func resyncSink(c *bridge.Config)  { c.OnSinkLoss = bridge.PolicyResync }
 func failHistory(c *bridge.Config) { c.OnHistoryLoss = bridge.PolicyFail }
 
-func runRow(t *testing.T, tt *row) {
+// newFakeRig makes the disk and the source of a row, and a rig that has not started.
+func newFakeRig(t *testing.T, tt *row) (*rig, *fakeSource) {
 	t.Helper()
 	d := &disk{t: t, dir: t.TempDir(), ids: map[uint64]string{}}
 	for _, g := range tt.disk {
@@ -270,8 +272,7 @@ func runRow(t *testing.T, tt *row) {
 	src := &fakeSource{has: tt.source, role: tt.role, noInfo: tt.noInfo, cut: tt.cut}
 	src.Primary = fakeprimary.New(src.serve)
 	t.Cleanup(src.Close)
-	logged := &lines{}
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), logged), nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &src.logged), nil))
 	r := &rig{t: t, sink: newMemorySink(t), cfg: bridge.Config{
 		Name: "s", DataDir: d.dir, Logger: log, MaxBytes: 64 << 10,
 		Source: ingest.Config{
@@ -287,11 +288,17 @@ func runRow(t *testing.T, tt *row) {
 		tt.set(&r.cfg)
 	}
 	r.sink.pos = tt.sink(d)
+	return r, src
+}
+
+func runRow(t *testing.T, tt *row) {
+	t.Helper()
+	r, src := newFakeRig(t, tt)
 	if tt.late == nil {
 		r.sink.take(0)
 	} else {
 		r.cfg.Source.Dial = func(ctx context.Context) (net.Conn, error) {
-			for r.sink.story() != *tt.late || !r.b.Status().SinkOpen || tt.turns && !logged.has("asking the source from there") {
+			for r.sink.story() != *tt.late || !r.b.Status().SinkOpen || tt.turns && !src.logged.has("asking the source from there") {
 				select {
 				case <-ctx.Done():
 					return nil, ctx.Err()
@@ -305,7 +312,7 @@ func runRow(t *testing.T, tt *row) {
 			return src.Dial(ctx)
 		}
 	}
-	before := listing(t, d.source())
+	before := listing(t, filepath.Join(r.cfg.DataDir, "sources", "s"))
 	r.noLog = !strings.Contains(before, "gen.json\"") || !strings.Contains(before, ".seg") && !strings.Contains(before, "spool.json") // then the sink is asked first
 	r.start()
 	if tt.late == nil {
@@ -317,14 +324,11 @@ func runRow(t *testing.T, tt *row) {
 		if err == nil || !strings.Contains(err.Error(), bridge.ErrOperator.Error()) || !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("Run returned %v, want an error for an operator that names %q", err, tt.err)
 		}
-		if now := listing(t, d.source()); tt.kept && now != before {
+		if now := listing(t, filepath.Join(r.cfg.DataDir, "sources", "s")); tt.kept && now != before {
 			t.Errorf("the disk holds %s, want what it held before: %s", now, before)
 		}
 	} else {
-		testenv.Eventually(t, patience, "the last event", func() bool {
-			got := r.sink.story()
-			return len(got) >= len(tt.want) && strings.HasSuffix(got, tt.want[strings.LastIndexByte(tt.want, ' ')+1:])
-		})
+		r.sink.until(t, tt.want)
 		r.stopClean()
 	}
 	if got := r.sink.story(); got != tt.want {
@@ -368,6 +372,15 @@ func (r *rig) settled() {
 		}
 		l := r.b.Status().Link
 		return l.PartialSyncs+l.FullSyncs > 0 || r.noLog
+	})
+}
+
+// until waits for the last event of a story.
+func (s *memorySink) until(t *testing.T, want string) {
+	t.Helper()
+	testenv.Eventually(t, patience, "the last event of "+want, func() bool {
+		got := s.story()
+		return len(got) >= len(want) && strings.HasSuffix(got, want[strings.LastIndexByte(want, ' ')+1:])
 	})
 }
 

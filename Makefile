@@ -31,6 +31,7 @@ e2e-long: redis ## end to end, full form: 200,000 keys, 60 s of writes, 5 restar
 	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v -skip '^TestTorture' ./internal/e2e/...
 
 torture: redis ## faults of every kind under load, each event counted; long form: DURATION=15m per sink; SEED= replays; FAULTS=kill,broker
+	@mkdir -p .cache
 	$(if $(DURATION),KEYFEED_TORTURE_DURATION=$(DURATION)) $(if $(FAULTS),KEYFEED_TORTURE_FAULTS=$(FAULTS)) \
 	$(if $(SEED),KEYFEED_E2E_SEED=$(SEED)) $(GO) test -tags e2e -count=1 -timeout 120m -v -run '^TestTorture' \
 	  -artifacts -outputdir $(CURDIR)/.cache ./internal/e2e

@@ -44,6 +44,10 @@
 // with a snapshot_begin, and there may be no more of them than the schedule forced. Then the events are replayed and the
 // data sets compared as above.
 //
+// A full sync is forced by the first start; by failover-lossy, where the new master lacks what was published, and once
+// more where keyfeed is killed while it receives that snapshot; and it may be by failover-behind, where changes that the
+// new master lacks are on their way to the sink. Nothing else may cost one.
+//
 // # Settings
 //
 //	KEYFEED_E2E=long    full form

@@ -15,6 +15,7 @@ func (tt *torture) failover(rng *rand.Rand) {
 	p := tt.pair
 	dead := rng.IntN(3) == 0
 	if dead {
+		tt.note("keyfeed is dead meanwhile")
 		tt.k.kill()
 	}
 	p.mu.Lock()
@@ -39,6 +40,7 @@ func (tt *torture) failoverBehind(rng *rand.Rand) {
 	if rng.IntN(2) == 0 {
 		tt.eventually("keyfeed notices that the sink is away", func() bool { return tt.printed("sink failed") > failures })
 	} else {
+		tt.note("keyfeed may have changes on their way to the sink")
 		tt.allowed++
 	}
 	p.replica().AwaitOffset(p.master()) // more than anything that was published

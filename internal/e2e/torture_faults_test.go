@@ -19,10 +19,10 @@ func allFaults() []fault {
 		{"kill", true, (*torture).killKeyfeed},
 		{"pause", true, (*torture).pauseKeyfeed},
 		{"broker", false, (*torture).killBroker},
-		{"source-cut", true, func(tt *torture, _ *rand.Rand) { tt.cut(tt.pair.front, testenv.FIN) }},
+		{"source-cut", false, func(tt *torture, _ *rand.Rand) { tt.cut(tt.pair.front, testenv.FIN) }},
 		{"source-reset", true, func(tt *torture, rng *rand.Rand) { tt.cutAt(tt.pair.front, testenv.Down, rng) }},
-		{"source-stall", true, func(tt *torture, rng *rand.Rand) { tt.stall(tt.pair.front, rng) }},
-		{"source-halfopen", true, func(tt *torture, _ *rand.Rand) { tt.cut(tt.pair.front, testenv.HalfOpen) }},
+		{"source-stall", false, func(tt *torture, rng *rand.Rand) { tt.stall(tt.pair.front, rng) }},
+		{"source-halfopen", false, func(tt *torture, _ *rand.Rand) { tt.cut(tt.pair.front, testenv.HalfOpen) }},
 		{"sink-cut", false, func(tt *torture, _ *rand.Rand) { tt.cut(tt.sink.link, testenv.FIN) }},
 		{"sink-reset", false, func(tt *torture, rng *rand.Rand) { tt.cutAt(tt.sink.link, testenv.Up, rng) }},
 		{"sink-stall", false, func(tt *torture, rng *rand.Rand) { tt.stall(tt.sink.link, rng) }},
@@ -31,7 +31,7 @@ func allFaults() []fault {
 		{"client-kill", true, (*torture).killReplicas},
 		{"failover", true, (*torture).failover},
 		{"failover-behind", false, (*torture).failoverBehind},
-		{"failover-lossy", true, (*torture).failoverLossy},
+		{"failover-lossy", false, (*torture).failoverLossy},
 		{"rival", false, (*torture).startRival},
 		{"disk-lost", false, (*torture).loseDisk},
 		{"disk-full", false, (*torture).fillDisk},
@@ -49,7 +49,9 @@ func (tt *torture) killKeyfeed(rng *rand.Rand) {
 
 // killAgain ends keyfeed with SIGKILL within a time drawn from rng, and starts it.
 func (tt *torture) killAgain(rng *rand.Rand, within time.Duration) {
-	<-time.After(time.Duration(rng.Int64N(int64(within))))
+	after := time.Duration(rng.Int64N(int64(within)))
+	tt.note("keyfeed is killed again after %v", after.Round(time.Millisecond))
+	<-time.After(after)
 	tt.k.kill()
 	tt.k.start()
 }
@@ -65,6 +67,7 @@ func (tt *torture) pauseKeyfeed(*rand.Rand) {
 func (tt *torture) killBroker(rng *rand.Rand) {
 	tt.sink.kill()
 	if rng.IntN(3) == 0 {
+		tt.note("keyfeed is killed while the broker is away")
 		tt.k.kill()
 		tt.k.start()
 	}
@@ -85,8 +88,10 @@ func (tt *torture) cutAt(link *testenv.TCPProxy, dir testenv.Direction, rng *ran
 
 // stall lets nothing pass through a link, for shorter or longer than the timeouts of 3 s to 5 s.
 func (tt *torture) stall(link *testenv.TCPProxy, rng *rand.Rand) {
+	long := time.Second + time.Duration(rng.IntN(6_000))*time.Millisecond
+	tt.note("the link is stalled for %v", long)
 	link.Stall()
-	<-time.After(time.Second + time.Duration(rng.IntN(6_000))*time.Millisecond)
+	<-time.After(long)
 	link.Resume()
 }
 
@@ -96,6 +101,7 @@ func (tt *torture) sinkAway(rng *rand.Rand) {
 	logged := tt.pair.master().Offset() + 1<<20
 	tt.eventually("keyfeed logs what it cannot publish", func() bool { return acknowledgedBy(tt.pair) >= logged })
 	if rng.IntN(2) == 0 {
+		tt.note("keyfeed is killed while the sink is away")
 		tt.k.kill()
 		tt.k.start()
 	}

@@ -38,6 +38,7 @@ func (tt *torture) startRival(rng *rand.Rand) {
 	if code := loser.now.Wait(time.Second); code != 75 {
 		tt.t.Fatalf("one of two keyfeeds ended with %d, want 75:\n%s", code, loser.now.Output())
 	}
+	tt.note("%s was fenced", filepath.Base(loserDir))
 	tt.k, tt.dir = winner, dir
 	loser.start()
 	loser.now.WaitLine(regexp.MustCompile("standing by"), recovery)
@@ -47,6 +48,7 @@ func (tt *torture) startRival(rng *rand.Rand) {
 		loser.terminate()
 		return
 	}
+	tt.note("the one that stands by takes over")
 	winner.kill()
 	tt.k, tt.dir = loser, loserDir
 	loser.now.WaitLine(regexp.MustCompile("taking it over"), recovery)

@@ -13,7 +13,8 @@ import (
 	"keyfeed/internal/testenv"
 )
 
-// recovery bounds how long one fault may be felt.
+// recovery bounds how long nothing at all may come after a fault. How long keyfeed takes to catch up then depends on the
+// machine.
 const recovery = 2 * time.Minute
 
 // fault is a kind of fault. do brings one about, drawn from rng, and returns when keyfeed has to recover by itself; what
@@ -93,7 +94,26 @@ func (tt *torture) awaitProgress(what string) {
 	tt.pair.rec.check()
 	written := tt.pair.master().Offset() + 200_000 // a part of a second later: what was on its way already proves nothing
 	want := fmt.Sprintf("%s:%020d", generationOf(tt.sink.col.newest()), written)
-	tt.sink.col.await(tt.k, recovery, "recovery from "+what+": events behind "+want, func(p *partition) bool { return p.last > want })
+	tt.await("recovery from "+what+": events behind "+want, func(p *partition) bool { return p.last > want })
+}
+
+// await waits until every partition is as wanted, and fails when keyfeed ends or nothing more comes.
+func (tt *torture) await(what string, ok func(*partition) bool) {
+	tt.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	moved, last := time.Now(), ""
+	for !tt.sink.col.all(ok) {
+		tt.k.running()
+		// Heartbeats at one offset are no progress.
+		if now := fmt.Sprintf("%.31s", tt.sink.col.newest()); now != last {
+			moved, last = time.Now(), now
+		}
+		if time.Since(moved) > recovery {
+			tt.t.Fatalf("nothing has come for %v: %s; have %s", recovery, what, tt.sink.col)
+		}
+		<-tick.C
+	}
 }
 
 // generationOf is the part of an id that names the generation.

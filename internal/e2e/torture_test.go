@@ -113,7 +113,7 @@ func runTorture(t *testing.T, s *tortured) {
 	master := tt.pair.master()
 	quiesce(t, master)
 	end := barrier(t, master)
-	s.col.awaitBarrier(tt.k, end, 3*time.Minute)
+	tt.await(fmt.Sprintf("the barrier above offset %d", end), func(p *partition) bool { return p.barrier > end })
 	tt.pair.awaitRecorded()
 	tt.k.terminate()
 	s.col.finish()

@@ -1,9 +1,12 @@
 package bridge_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,4 +113,32 @@ func TestKeysAreCounted(t *testing.T) {
 	r.await("after")
 	r.stopClean()
 	r.check(2, "initial", "history_lost")
+}
+
+// TestAnotherServerIsNotCounted: the address leads to an empty server while the link still follows the one with the data.
+func TestAnotherServerIsNotCounted(t *testing.T) {
+	r := newRig(t)
+	r.cfg.MaxShrink, r.cfg.CountEvery = 50, 10*time.Millisecond
+	other := testenv.Redis(t)
+	var moved atomic.Bool
+	var looks atomic.Int64
+	r.cfg.Source.Dial = func(ctx context.Context) (net.Conn, error) {
+		addr := r.source.Addr()
+		if moved.Load() {
+			addr = other.Addr()
+			looks.Add(1)
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", addr)
+	}
+	r.set("a")
+	r.start()
+	r.await("a")
+	testenv.Eventually(t, patience, "a count", func() bool { k := r.b.Status().Keys; return k != nil && *k == 1 })
+	moved.Store(true)
+	testenv.Eventually(t, patience, "three looks at the other server", func() bool { return looks.Load() >= 3 })
+	if k := r.b.Status().Keys; *k != 1 {
+		t.Errorf("%d keys, want those of the server that is followed", *k)
+	}
+	r.stopClean()
 }

@@ -137,14 +137,10 @@ func writeState(dir, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name, err)
 	}
-	path := filepath.Join(dir, name)
-	if err := writeSynced(path+".tmp", append(raw, '\n')); err != nil {
+	if err := replaceFile(osDir(dir), name, append(raw, '\n')); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return fmt.Errorf("replacing %s: %w", name, err)
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // readState reads what writeState wrote; v stays as it is where there is no file.

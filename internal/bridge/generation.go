@@ -177,7 +177,7 @@ func (b *Bridge) newGenerationLocked(m meta) (*generation, error) {
 	g := newGeneration(dir, meta{})
 	err := os.Mkdir(dir, 0o750)
 	if err == nil {
-		err = syncDir(b.dir)
+		err = osDir(b.dir).sync()
 	}
 	if err == nil {
 		err = b.saveMeta(g, m)

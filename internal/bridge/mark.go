@@ -12,10 +12,10 @@ import (
 
 // writeMark makes a mark; it is durable on return.
 func writeMark(dir, name string) error {
-	if err := writeSynced(filepath.Join(dir, name), nil); err != nil {
+	if err := writeSynced(osDir(dir), name, nil); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return osDir(dir).sync()
 }
 
 func (b *Bridge) hasMark(name string) (bool, error) {

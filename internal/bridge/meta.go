@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,36 +73,8 @@ func writeMeta(dir string, m meta, reserve func(int) error) error {
 			return fmt.Errorf("writing the generation: %w", err)
 		}
 	}
-	name := filepath.Join(dir, metaFile)
-	if err := writeSynced(name+".tmp", append(raw, '\n')); err != nil {
+	if err := replaceFile(osDir(dir), metaFile, append(raw, '\n')); err != nil {
 		return fmt.Errorf("writing the generation: %w", err)
-	}
-	if err := os.Rename(name+".tmp", name); err != nil {
-		return fmt.Errorf("replacing the generation: %w", err)
-	}
-	return syncDir(dir)
-}
-
-func writeSynced(name string, data []byte) (err error) {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening a directory to sync it: %w", err)
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (b *Bridge) fresh() (bool, error) {
 }
 
 func (b *Bridge) requestTried() error {
-	if err := writeSynced(filepath.Join(b.dir, requestFile), []byte(tried)); err != nil {
+	if err := writeSynced(osDir(b.dir), requestFile, []byte(tried)); err != nil {
 		return fmt.Errorf("noting that the request was tried: %w", err)
 	}
 	return nil

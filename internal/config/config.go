@@ -8,7 +8,7 @@ type Config struct {
 
 	Sink string `env:"SINK" envDefault:"nats" oneof:"nats|kafka|stdout|discard" group:"Sink" desc:"Where the events go."`
 
-	Delivery       string        `env:"DELIVERY" envDefault:"exactly-once" oneof:"exactly-once|at-least-once" desc:"exactly-once: Kafka gets transactions; read it with isolation.level=read_committed. at-least-once: Kafka gets the position after the events, so a crash repeats some, with the same ids."`
+	Delivery       string        `env:"DELIVERY" envDefault:"exactly-once" oneof:"exactly-once|at-least-once" desc:"exactly-once: Kafka gets transactions, for which the user needs Write and Describe on the transactional id keyfeed-<source>; read it with isolation.level=read_committed. at-least-once: Kafka gets the position after the events, so a crash repeats some, with the same ids."`
 	CommitInterval time.Duration `env:"COMMIT_INTERVAL" envDefault:"100ms" min:"1ms" max:"1m" desc:"How long a Kafka transaction lasts while events flow; with at-least-once, how often the position is stored."`
 	TxnMaxBytes    Size          `env:"TXN_MAX_BYTES" envDefault:"16MiB" min:"64KiB" max:"1GiB" desc:"Keys and values that end a Kafka transaction before KEYFEED_COMMIT_INTERVAL. A MULTI block or script up to this size is in one transaction, a larger one in several; a transaction is less than twice as large. It costs no memory here, where KEYFEED_KAFKA_MAX_BUFFERED_BYTES counts, nor in the brokers; a consumer sees a transaction only when it has ended. Lower it where the network carries less than this in half a minute."`
 

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"keyfeed/internal/change"
 	"keyfeed/sinks"
@@ -53,7 +54,8 @@ func (e *session) ours(p *progress) error {
 	if !e.sink.claimed || p.Instance == e.sink.instance {
 		return nil
 	}
-	return fmt.Errorf("%w: instance %s writes source %s since %d", sinks.ErrFenced, p.Instance, p.Source, p.TsMs)
+	return fmt.Errorf("%w: another keyfeed, instance %s, stored progress of source %s at %s",
+		sinks.ErrFenced, p.Instance, p.Source, time.UnixMilli(p.TsMs).UTC().Format(time.RFC3339))
 }
 
 // claim stores who writes now.

@@ -113,7 +113,7 @@ type NATS struct {
 	Token     Secret `env:"TOKEN" example:"secret" desc:"Token for login."`
 	TLS       TLS    `envPrefix:"TLS_"`
 
-	CreateStream bool          `env:"CREATE_STREAM" envDefault:"true" desc:"Create the stream if it does not exist. A stream that exists keeps its settings."`
+	CreateStream bool          `env:"CREATE_STREAM" envDefault:"true" desc:"Create the stream if it does not exist. A stream that exists keeps its settings, except that what KEYFEED_NATS_PUBLISH needs is turned on."`
 	Replicas     int           `env:"REPLICAS" envDefault:"1" min:"1" max:"5" desc:"Replicas of a stream that is created."`
 	MaxAge       time.Duration `env:"MAX_AGE" min:"1s" example:"168h" desc:"How long a stream that is created keeps events. Default: for ever."`
 	MaxBytes     Size          `env:"MAX_BYTES" min:"1MiB" example:"100GiB" desc:"How much a stream that is created keeps. Default: as much as the server allows."`

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 )
 
 const (
-	// atomicMessages is the most that servers take in one atomic batch. A server can be set to less.
+	// atomicMessages is the most that servers take in one atomic batch. One that is set to less refuses the batch; the
+	// next one is half as large.
 	atomicMessages = 1000
 
 	// unitPatience is how long the beginning of a unit waits for the rest. All of it is on disk before any of it is
@@ -24,7 +26,7 @@ const (
 // sendAtomic sends whole units as one atomic batch, and waits for it. The server stores all of it or nothing, so only
 // its first message names the one before it.
 //
-// A unit of more than atomicMessages records, or one that the window cannot hold, goes in several batches; a position
+// A unit of more records than a batch takes, or one that the window cannot hold, goes in several batches; a position
 // between two of them is inside the unit.
 func (s *session) sendAtomic() error {
 	n, err := s.gather()
@@ -53,7 +55,11 @@ func (s *session) sendAtomic() error {
 			return classify(err)
 		}
 	}
-	return s.settled()
+	err = s.settled()
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeBatchTooLarge {
+		*s.atomicMax = max(1, n/2) // the next epoch tries with less
+	}
+	return err
 }
 
 // asPartOf makes a message the i-th one of a batch.
@@ -73,9 +79,9 @@ func (s *session) gather() (int, error) {
 	patience := time.NewTimer(unitPatience)
 	defer patience.Stop()
 	for late := false; ; {
-		s.out.has(atomicMessages)
+		s.out.has(*s.atomicMax)
 		n, whole := 0, 0
-		for n < min(len(s.out.records), atomicMessages) {
+		for n < min(len(s.out.records), *s.atomicMax) {
 			r := s.out.records[n].record
 			if isMarked(r) {
 				return n, nil
@@ -88,7 +94,7 @@ func (s *session) gather() (int, error) {
 		switch {
 		case whole > 0:
 			return whole, nil
-		case n == atomicMessages:
+		case n == *s.atomicMax:
 			return n, nil
 		}
 		// In this order: what Write queued before it found no room is in the queue then.

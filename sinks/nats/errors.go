@@ -30,6 +30,7 @@ const (
 	codeResources           = 10023
 	codeSealed              = 10109
 	codeWrongLastInProcess  = 10164
+	codeBatchTooLarge       = 10199
 )
 
 // configError is an error that an operator must heal.

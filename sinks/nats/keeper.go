@@ -73,18 +73,20 @@ func newKeeper(ctx context.Context, s *session, create bool) (*keeper, error) {
 	ctx, cancel := k.within(ctx)
 	defer cancel()
 	_, err := s.js.KeyValue(ctx, bucketName)
+	refused := false
 	if errors.Is(err, jetstream.ErrBucketNotFound) && create {
 		_, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket:      bucketName,
 			Description: "positions of keyfeed, for streams whose last message was removed",
 			Replicas:    s.cfg.Replicas,
 		})
+		_, refused = errors.AsType[jetstream.JetStreamError](err) // as by an account's limits
 	}
 	switch {
 	case err == nil:
 		k.usable = true
 		return k, nil
-	case errors.Is(err, jetstream.ErrBucketNotFound) || k.denied.Err() != nil:
+	case errors.Is(err, jetstream.ErrBucketNotFound) || refused || k.denied.Err() != nil:
 		k.giveUp(err)
 		return k, nil
 	default:

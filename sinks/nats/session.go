@@ -39,6 +39,7 @@ type session struct {
 	last  uint64 // sequence of the last message sent; owned by run once that goes
 
 	end       mark   // the last record sent, or what the epoch began with; owned by run once that goes
+	atomicMax *int   // see sendAtomic; owned by run once that goes
 	lastEvent uint64 // sequence of the last record in the stream; owned by run once that goes
 
 	moved    chan struct{} // one value: acknowledgements came, or the session failed

@@ -23,6 +23,8 @@ type Sink struct {
 	session  *session // from Open to the next Open or Close; owned by the goroutine that calls these
 	limit    int      // MaxRecord
 	skip     skip     // of what Write gets next
+
+	atomicMax int // messages in an atomic batch
 }
 
 var (
@@ -46,6 +48,8 @@ func New(cfg Config) (*Sink, error) {
 		cfg:      cfg,
 		template: parsed,
 		id:       newWriterID(),
+
+		atomicMax: atomicMessages,
 	}, nil
 }
 
@@ -97,6 +101,7 @@ func (s *Sink) connect(ctx context.Context) (*session, tail, error) {
 // talk connects and calls what uses the connection. The session is closed when that fails.
 func (s *Sink) talk(ctx context.Context, use func(context.Context, *session) error) (_ *session, err error) {
 	session := newSession(&s.cfg, s.template, s.Window, &s.id)
+	session.atomicMax = &s.atomicMax
 	// A refused permission is told beside the request, which then is never answered: it ends the waiting.
 	ctx, session.abort = context.WithCancelCause(ctx)
 	defer session.abort(nil)
@@ -122,7 +127,7 @@ func (s *Sink) talk(ctx context.Context, use func(context.Context, *session) err
 func (s *Sink) Write(ctx context.Context, b *change.Batch) error {
 	if s.Err() == nil { // else nothing is known about sizes; Add returns the error
 		if err := s.checkSize(b); err != nil {
-			s.Fail(err)
+			s.session.fail(err)
 		}
 	}
 	ticket, err := s.Add(ctx, b)

@@ -119,6 +119,7 @@ type Bridge struct {
 	budget       budget            // guarded by mu
 	stall        *Stall            // what stands still, nil = nothing; guarded by mu
 	keys         keyCount          // guarded by mu
+	identity     identity          // of the source; guarded by mu
 	inspected    ingest.ServerInfo // what INFO told before the last PSYNC; guarded by mu
 	approved     bool              // an operator's request for a snapshot has not been answered yet; guarded by mu
 	requestFresh bool              // an operator's request for a snapshot has not been tried yet; guarded by mu
@@ -147,6 +148,9 @@ func (b *Bridge) Run(ctx context.Context) (err error) {
 		if err := os.MkdirAll(b.dir, 0o750); err != nil {
 			return fmt.Errorf("making the source's directory: %w", err)
 		}
+	}
+	if err := b.loadIdentity(); err != nil {
+		return err
 	}
 	if err := b.load(); err != nil {
 		return err

@@ -5,6 +5,7 @@
 //
 // A full sync begins a generation: a directory with the spool of its RDB and the log of the stream that follows it.
 //
+//	<data>/sources/<name>/source.json    the source: name, run id, replication ids
 //	<data>/sources/<name>/gen-0000000012/
 //	    gen.json        number, reason, previous position, stored settings    (this package)
 //	    spool.json      what FULLRESYNC said, the spool's random id             (package snapshot)

@@ -48,6 +48,12 @@ func (s *spool) Commit(ctx context.Context) (ingest.Log, int, error) {
 		return nil, 0, retryFull(err)
 	}
 	m := sp.Meta()
+	if s.server.ReplID != "" {
+		s.server.ReplID = m.ReplID // a source without replicas draws a new one for its first
+	}
+	if err := b.rememberLocked(&s.server); err != nil {
+		return nil, 0, err
+	}
 	if s.server.KeysKnown {
 		b.keepCountLocked(s.g, s.server.Keys)
 	}

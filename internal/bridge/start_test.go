@@ -141,12 +141,17 @@ type fakeSource struct {
 	noInfo bool
 	role   string
 	asked  []string
+	runIDs []string      // one per connection; none = always the same
 	logged lines         // by the bridge that follows it
 	cut    map[int]int64 // connection → bytes after PSYNC at which it is cut
 }
 
 // info is what INFO tells of a history.
-func (s *fakeSource) info(h *fakeprimary.History) string {
+func (s *fakeSource) info(n int, h *fakeprimary.History) string {
+	runID := idC
+	if len(s.runIDs) > 0 {
+		runID = s.runIDs[min(n, len(s.runIDs)-1)]
+	}
 	id2, second := strings.Repeat("0", 40), int64(-1)
 	if h.ReplID2 != "" {
 		id2, second = h.ReplID2, h.Second
@@ -157,14 +162,14 @@ func (s *fakeSource) info(h *fakeprimary.History) string {
 	}
 	return fmt.Sprintf("redis_version:7.0.15\r\nrun_id:%s\r\nrole:%s\r\nmaster_link_status:up\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n"+
 		"master_repl_offset:%d\r\nsecond_repl_offset:%d\r\nrepl_backlog_active:1\r\nrepl_backlog_first_byte_offset:%d\r\n",
-		idC, role, h.ReplID, id2, h.Offset+int64(len(h.Stream)), second, max(h.First, h.Offset+1))
+		runID, role, h.ReplID, id2, h.Offset+int64(len(h.Stream)), second, max(h.First, h.Offset+1))
 }
 
 func (s *fakeSource) serve(n int, c *fakeprimary.Conn) {
 	s.mu.Lock()
 	h := s.has[min(n, len(s.has)-1)]
 	cut, isCut := s.cut[n]
-	h.Replies = map[string]string{"INFO": fakeprimary.Bulk(s.info(&h))}
+	h.Replies = map[string]string{"INFO": fakeprimary.Bulk(s.info(n, &h))}
 	if s.noInfo {
 		h.Replies["INFO"] = "-NOPERM this user has no permissions to run the 'info' command\r\n"
 	}

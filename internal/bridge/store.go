@@ -57,6 +57,9 @@ func (s *store) Continue(_ context.Context, replid string) (ingest.Log, error) {
 		}
 	}
 	b.firstAsk, b.askSink = false, false
+	if err := b.rememberLocked(&b.inspected); err != nil {
+		return nil, err
+	}
 	if b.inspected.KeysKnown {
 		b.keepCountLocked(g, b.inspected.Keys)
 	}
@@ -90,6 +93,7 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	b := (*Bridge)(s)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.recognizeLocked(&full.Server)
 	reason, err := b.reasonLocked()
 	if err != nil {
 		return nil, err

@@ -119,6 +119,9 @@ func (s *Spool) Meta() Meta { return s.meta }
 // Remove deletes the spool. Readers that have it open go on. It is idempotent.
 func (s *Spool) Remove() error { return removeFiles(s.at) }
 
+// Clear removes what a crash may have left of a spool in dir, which nobody reads or writes.
+func Clear(dir string) error { return removeFiles(disk(dir)) }
+
 // removeFiles removes the metadata first: what a crash leaves is an incomplete spool, not a damaged one.
 func removeFiles(at place) error {
 	for _, name := range []string{metaFile, metaNewFile, rdbFile} {

@@ -190,9 +190,8 @@ func TestSourceRestarts(t *testing.T) {
 			r.start()
 			r.set("a")
 			r.await("a")
-			if err := r.source.Client().Save(t.Context()).Err(); err != nil {
-				t.Fatal(err)
-			}
+			// Refused while the child of the full sync has not been waited for.
+			testenv.Eventually(t, patience, "an RDB", func() bool { return r.source.Client().Save(t.Context()).Err() == nil })
 			if tt.away {
 				r.sink.take(0)
 			}

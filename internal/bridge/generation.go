@@ -143,6 +143,11 @@ func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 			return nil, fmt.Errorf("%w: %w. Move %s away; keyfeed resumes from the sink's position or takes a new snapshot", ErrOperator, err, dir)
 		}
 	}
+	if g.meta.Published { // the process may have ended between the note and the removal
+		if err := snapshot.Clear(dir); err != nil {
+			return nil, fmt.Errorf("removing a published spool: %w", err)
+		}
+	}
 	g.log, err = backlog.Open(dir, b.logConfig())
 	if errors.Is(err, backlog.ErrNoLog) && g.spool != nil {
 		return g, nil // the process ended between the end of the snapshot and the first byte of the stream

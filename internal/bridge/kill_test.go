@@ -96,18 +96,18 @@ const spoolPattern = "data/sources/s/gen-*/spool."
 // published. Before the spool is complete a kill costs a full sync, which no one can avoid: the source will not send the
 // rest. After that none does, and every event of the snapshot is there once.
 func TestKilledInASnapshot(t *testing.T) {
-	const keys = 20_000
+	const keys = 10_000
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	v := &victim{t: t, dir: t.TempDir(), source: testenv.Redis(t, testenv.Set("repl-diskless-sync-delay", "0"))}
+	v := &victim{t: t, dir: t.TempDir(), source: testenv.Redis(t, testenv.Set("repl-diskless-sync-delay", "0"), testenv.Set("rdbcompression", "no"))}
 	c := v.source.Client()
-	if err := c.Do(t.Context(), "DEBUG", "POPULATE", keys, "key", 100).Err(); err != nil {
+	if err := c.Do(t.Context(), "DEBUG", "POPULATE", keys, "key", 1000).Err(); err != nil {
 		t.Fatal(err)
 	}
 
 	// While it arrives: the source is made slow.
-	if err := c.ConfigSet(t.Context(), "rdb-key-save-delay", "100").Err(); err != nil {
+	if err := c.ConfigSet(t.Context(), "rdb-key-save-delay", "500").Err(); err != nil {
 		t.Fatal(err)
 	}
 	v.start()
@@ -132,7 +132,7 @@ func TestKilledInASnapshot(t *testing.T) {
 	// While it is published.
 	kills := 0
 	for goal := v.size("events"); v.size(spoolPattern+"json") > 0; kills++ {
-		goal = v.size("events") + rng.Int64N(2<<20)
+		goal = v.size("events") + rng.Int64N(4<<20)
 		v.start()
 		v.until("more events", func() bool { return v.size("events") > goal || v.size(spoolPattern+"json") == 0 })
 		v.now.Kill()

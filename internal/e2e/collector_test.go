@@ -38,6 +38,7 @@ type partition struct {
 	last     string           // highest id
 	seen     map[string]bool  // ids; nil = the order is checked later, from the files
 	barrier  int64            // highest offset of a barrier event
+	snapshot bool             // one has begun and not ended
 	problems []string         // order violations
 	kinds    map[string]int64 // messages by kind
 }
@@ -105,6 +106,9 @@ func (c *collector) add(part int, line []byte) {
 	}
 	if kind, ok := cutField(line, `"op":"m","kind":"`); ok {
 		p.kinds[kind]++
+		if kind == "snapshot_begin" || kind == "snapshot_end" {
+			p.snapshot = kind == "snapshot_begin"
+		}
 	}
 	if bytes.Contains(line[:min(len(line), 200)], []byte(`"op":"t","db":`+strconv.Itoa(barrierDB))) {
 		p.barrier = max(p.barrier, idOffset(id))

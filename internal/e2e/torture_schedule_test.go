@@ -88,22 +88,25 @@ func (tt *torture) note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, text) // at once: t.Log may come at the end only
 }
 
-// awaitProgress waits until every partition has brought what the source writes from now on, in the newest generation.
+// awaitProgress waits until every partition has brought what the source writes from now on, in the newest generation, whose
+// snapshot has its end: what strikes next may not cost another one.
 func (tt *torture) awaitProgress(what string) {
 	tt.t.Helper()
 	tt.pair.rec.check()
 	written := tt.pair.master().Offset() + 200_000 // a part of a second later: what was on its way already proves nothing
-	want := fmt.Sprintf("%s:%020d", generationOf(tt.sink.col.newest()), written)
-	tt.await("recovery from "+what+": events behind "+want, func(p *partition) bool { return p.last > want })
+	tt.await(fmt.Sprintf("recovery from %s: events behind offset %d", what, written), func() bool {
+		want := fmt.Sprintf("%s:%020d", generationOf(tt.sink.col.newest()), written)
+		return tt.sink.col.all(func(p *partition) bool { return !p.snapshot && p.last > want })
+	})
 }
 
-// await waits until every partition is as wanted, and fails when keyfeed ends or nothing more comes.
-func (tt *torture) await(what string, ok func(*partition) bool) {
+// await waits until ok, and fails when keyfeed ends or nothing more comes.
+func (tt *torture) await(what string, ok func() bool) {
 	tt.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	moved, last := time.Now(), ""
-	for !tt.sink.col.all(ok) {
+	for !ok() {
 		tt.k.running()
 		// Heartbeats at one offset are no progress.
 		if now := fmt.Sprintf("%.31s", tt.sink.col.newest()); now != last {

@@ -113,7 +113,9 @@ func runTorture(t *testing.T, s *tortured) {
 	master := tt.pair.master()
 	quiesce(t, master)
 	end := barrier(t, master)
-	tt.await(fmt.Sprintf("the barrier above offset %d", end), func(p *partition) bool { return p.barrier > end })
+	tt.await(fmt.Sprintf("the barrier above offset %d", end), func() bool {
+		return s.col.all(func(p *partition) bool { return p.barrier > end })
+	})
 	tt.pair.awaitRecorded()
 	tt.k.terminate()
 	s.col.finish()

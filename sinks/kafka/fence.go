@@ -44,7 +44,7 @@ func (e *session) fence(ctx context.Context) error {
 	if _, _, err := e.cl.ProducerID(ctx); err != nil {
 		return fmt.Errorf("fencing other writers as %s: %w", transactionalID(s.cfg), err)
 	}
-	return nil
+	return e.release(ctx)
 }
 
 // ours gives an error when another writer has claimed the source after this sink did. Read after fencing it decides the

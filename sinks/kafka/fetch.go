@@ -132,6 +132,33 @@ func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (
 	return value, found, nil
 }
 
+// firstFrom returns the value of the first record with that key at or behind offset, committed or not; nil without one.
+func (r *progressReader) firstFrom(ctx context.Context, key string, offset int64) ([]byte, error) {
+	end, err := offsetOf(ctx, r.adm.ListEndOffsets, r.topic)
+	if err != nil {
+		return nil, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
+	}
+	for offset < end {
+		var part kgo.FetchPartition
+		err := retry(ctx, func() (err error) {
+			part, offset, err = r.fetch(ctx, offset, kgo.ReadUncommitted())
+			return err
+		})
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading topic %s: %w", r.topic, err)
+		}
+		for _, rec := range part.Records {
+			if string(rec.Key) == key {
+				return rec.Value, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // fetch asks the leader once, from offset on.
 func (r *progressReader) fetch(ctx context.Context, offset int64, isolation kgo.IsolationLevel) (kgo.FetchPartition, int64, error) {
 	meta, err := r.adm.Metadata(ctx, r.topic)

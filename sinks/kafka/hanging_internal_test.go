@@ -1,0 +1,34 @@
+package kafka
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestEndedPartitions(t *testing.T) {
+	at := func(name string, last ...int64) topicProgress { return topicProgress{Name: name, Last: last} }
+	tests := []struct {
+		name         string
+		before, next []topicProgress
+		hangs        []string
+		want         []string
+	}{
+		{"all hang", []topicProgress{at("a", 5, 7)}, []topicProgress{at("a", 9, 8)}, []string{"a/0", "a/1"}, nil},
+		{"one has its marker", []topicProgress{at("a", 5, 7)}, []topicProgress{at("a", 9, 8)}, []string{"a/1"}, []string{"a/0"}},
+		{"one got nothing", []topicProgress{at("a", 5, 7)}, []topicProgress{at("a", 5, 8)}, []string{"a/1"}, nil},
+		{"the first of all", nil, []topicProgress{at("a", -1, 0)}, nil, []string{"a/1"}},
+		{"a new topic", []topicProgress{at("a", 5)}, []topicProgress{at("a", 5), at("b", 3)}, []string{"a/0"}, []string{"b/0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			hangs := map[string]bool{}
+			for _, h := range tt.hangs {
+				hangs[h] = true
+			}
+			got := ended(&progress{Topics: tt.before}, &progress{Topics: tt.next}, hangs)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -20,8 +20,9 @@ import (
 // transaction of the same producer would decide about the hanging one too, and a commit would show the events of one that
 // was aborted.
 //
-// So Open ends what hangs before it reads: it aborts it, in all partitions alike. Nobody has read any of it, and the
-// position before it is what is read then, so its events are published again.
+// So a position is confirmed when the marker of its transaction stands in the progress topic, not when the commit is
+// answered, and Open ends what hangs before it reads: it aborts it, in all partitions alike. Nobody has read any of it, none
+// of it was confirmed, and the position before it is what is read then, so its events are published again.
 
 // remnant is a partition in which a transaction hangs.
 type remnant struct {
@@ -37,7 +38,7 @@ func (e *session) release(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking for the producer id: %w", err)
 	}
-	remnants, err := e.hanging(ctx, id)
+	remnants, err := e.hanging(ctx, id, e.written)
 	if err != nil || len(remnants) == 0 {
 		return err
 	}
@@ -49,28 +50,32 @@ func (e *session) release(ctx context.Context) error {
 	if err := e.abort(ctx, remnants); err != nil {
 		return fmt.Errorf("aborting a transaction that hangs: %w", err)
 	}
-	return e.awaitNone(ctx, id)
+	return e.awaitNone(ctx, id, retryPause, e.written)
 }
 
-// awaitNone waits for the markers: a coordinator answers when it has decided, before it has sent them.
-func (e *session) awaitNone(ctx context.Context, producer int64) error {
+// awaitNone waits for markers: a coordinator answers when it has decided, before it has sent them.
+func (e *session) awaitNone(ctx context.Context, producer int64, every time.Duration, in scope) error {
 	for ends := time.Now().Add(requestTimeout); ; {
-		remnants, err := e.hanging(ctx, producer)
+		remnants, err := e.hanging(ctx, producer, in)
 		if err != nil || len(remnants) == 0 {
 			return err
 		}
 		if time.Now().After(ends) {
-			return fmt.Errorf("a transaction still hangs in %v after it was aborted", remnants)
+			return fmt.Errorf("a transaction hangs in %v although it was ended", remnants)
 		}
-		if err := sleep(ctx, retryPause); err != nil {
-			return fmt.Errorf("waiting for the end of a transaction that hangs: %w", err)
+		if err := sleep(ctx, every); err != nil {
+			return fmt.Errorf("waiting for the end of a transaction: %w", err)
 		}
 	}
 }
 
-// hanging lists where the producer has a transaction open. Brokers before 2.8 cannot be asked; nothing is found there.
-func (e *session) hanging(ctx context.Context, producer int64) ([]remnant, error) {
-	set, err := e.written(ctx)
+// scope lists partitions to look at.
+type scope func(context.Context) (kadm.TopicsSet, error)
+
+// hanging lists where in the scope the producer has a transaction open. Brokers before 2.8 cannot be asked; nothing is
+// found there.
+func (e *session) hanging(ctx context.Context, producer int64, in scope) ([]remnant, error) {
+	set, err := in(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +107,13 @@ func (e *session) hanging(ctx context.Context, producer int64) ([]remnant, error
 		return nil, fmt.Errorf("asking for open transactions: %w", err)
 	}
 	return found, nil
+}
+
+// progressPartition is the scope of the position.
+func (e *session) progressPartition(context.Context) (kadm.TopicsSet, error) {
+	set := kadm.TopicsSet{}
+	set.Add(e.sink.cfg.ProgressTopic, 0)
+	return set, nil
 }
 
 // written are the partitions that the source's transactions may have been in.

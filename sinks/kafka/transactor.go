@@ -20,6 +20,9 @@ const (
 	// not wait for the whole interval, and a trickle does not become a transaction per event.
 	idleShare = 10
 
+	// markPause is between two looks for the marker of a commit, which comes within some milliseconds.
+	markPause = 2 * time.Millisecond
+
 	// minTransactionTimeout is the default of Java's producer, maxTransactionTimeout that of transaction.max.timeout.ms.
 	minTransactionTimeout = time.Minute
 	maxTransactionTimeout = 15 * time.Minute
@@ -229,9 +232,30 @@ func (t *transactor) commit() {
 		e.fail(err)
 		return
 	}
+	if err := t.marked(); err != nil {
+		e.fail(err)
+		return
+	}
 	t.committed = t.last
 	t.open, t.bytes, t.unit = false, 0, 0
 	e.sink.confirm(t.committed)
+}
+
+// marked waits until the commit stands in the progress topic: Kafka answers a commit when it is decided, and a broker that
+// is killed then may come back without the markers (hanging.go). What is confirmed is what the next Open reads, so it is
+// confirmed when that is there to be read (invariant 2). The next transaction would wait for the same thing.
+func (t *transactor) marked() error {
+	e := t.session
+	ctx, cancel := context.WithTimeout(e.ctx, e.sink.cfg.DeliveryTimeout)
+	defer cancel()
+	id, _, err := e.cl.ProducerID(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the producer id: %w", e.because(e.ctx, ctx, err))
+	}
+	if err := e.awaitNone(ctx, id, markPause, e.progressPartition); err != nil {
+		return fmt.Errorf("waiting for the end of a transaction: %w", e.because(e.ctx, ctx, err))
+	}
+	return nil
 }
 
 // settle waits until all events of the transaction are acknowledged, because the progress record tells their offsets. It

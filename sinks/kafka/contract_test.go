@@ -115,6 +115,7 @@ func testContractReal(t *testing.T, srv *kafkaenv.Server) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		t.Helper()
 		cfg := config("contract"+strconv.FormatInt(sources.Add(1), 10), srv.Addr())
+		cfg.ProgressTopic = "progress." + cfg.Source // else a client that a test closed in a transaction holds up the next
 		cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, nil))
 		return sinktest.Harness{
 			New:         func(t *testing.T) sinks.Sink { t.Helper(); return newSink(t, cfg) },

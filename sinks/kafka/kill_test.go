@@ -37,7 +37,7 @@ func testKilledWriters(t *testing.T, cfg kafka.Config, rounds int) {
 	t.Logf("seed %d", seed)
 	confirmed, inside := 0, 0
 	for range rounds {
-		from, at := runAndKill(t, cfg, time.Duration(rng.IntN(60))*time.Millisecond)
+		from, at := runAndKill(t, cfg, time.Duration(rng.IntN(300))*time.Millisecond)
 		if from < confirmed {
 			t.Fatalf("a process started at %d, but %d events were confirmed", from, confirmed)
 		}

@@ -104,17 +104,9 @@ func (a *actor) write(ctx context.Context, t *testing.T, s *keyfeednats.Sink) er
 func wantExactly(t *testing.T, url string, last int64) {
 	t.Helper()
 	_, js := operator(t, url)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	stream, err := js.Stream(ctx, "KEYFEED_redis") // the leader answers; a consumer may be at a follower that is behind
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := stream.CachedInfo().State.LastSeq
-	consumer, err := js.OrderedConsumer(ctx, "KEYFEED_redis", jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	end, consumer := reader(ctx, t, js)
 	messages, err := consumer.Messages()
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +142,34 @@ func wantExactly(t *testing.T, url string, last int64) {
 		t.Fatalf("%d events are stored, want %d", want-1, last)
 	}
 	t.Logf("%d events in %d epochs", last, epochs)
+}
+
+// reader returns the last sequence of the stream and a consumer of all of it. The leader answers for the sequence; a
+// consumer may be at a follower that is behind. A request that meets a server which a moment ago led, or does not know
+// yet who leads, is never answered: the next one is.
+func reader(ctx context.Context, t *testing.T, js jetstream.JetStream) (end uint64, consumer jetstream.Consumer) {
+	t.Helper()
+	once := func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		stream, err := js.Stream(ctx, "KEYFEED_redis")
+		if err != nil {
+			return fmt.Errorf("asking for the stream: %w", err)
+		}
+		end = stream.CachedInfo().State.LastSeq
+		if consumer, err = js.OrderedConsumer(ctx, "KEYFEED_redis", jetstream.OrderedConsumerConfig{}); err != nil {
+			return fmt.Errorf("making a consumer: %w", err)
+		}
+		return nil
+	}
+	testenv.Eventually(t, 2*time.Minute, "the stream can be read", func() bool {
+		err := once()
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil
+	})
+	return end, consumer
 }
 
 func bounded(t *testing.T) context.Context {

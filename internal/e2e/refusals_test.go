@@ -117,7 +117,7 @@ func TestSourcesThatAreNone(t *testing.T) {
 			proxy := testenv.Proxy(t, tt.target)
 			k := startKeyfeed(t, "KEYFEED_SINK=discard", "KEYFEED_SOURCE_URL="+tt.scheme+"://"+proxy.Addr(), "KEYFEED_SOURCE_RECONNECT_MIN=1s")
 			re := regexp.MustCompile(tt.text)
-			testenv.Eventually(t, 20*time.Second, "the output says "+tt.text, func() bool { return re.MatchString(k.now.Output()) })
+			testenv.Eventually(t, 2*time.Minute, "the output says "+tt.text, func() bool { return re.MatchString(k.now.Output()) })
 			select {
 			case <-k.now.Done():
 				if code := k.now.Wait(time.Second); code != 3 {
@@ -215,14 +215,14 @@ func TestSecondKeyfeedOnTheSameDataDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := source.Offset()
-	testenv.Eventually(t, 30*time.Second, "the first keyfeed goes on", func() bool { return acknowledged(source) >= written })
+	testenv.Eventually(t, 2*time.Minute, "the first keyfeed goes on", func() bool { return acknowledged(source) >= written })
 	first.terminate()
 	// Its end frees the directory, also when it was killed.
 	again := startKeyfeed(t, env...)
-	testenv.Eventually(t, 30*time.Second, "the next keyfeed follows the source", func() bool { return acknowledged(source) >= written })
+	testenv.Eventually(t, 2*time.Minute, "the next keyfeed follows the source", func() bool { return acknowledged(source) >= written })
 	again.kill()
 	last := startKeyfeed(t, env...)
-	testenv.Eventually(t, 30*time.Second, "the next keyfeed follows the source", func() bool { return acknowledged(source) >= written })
+	testenv.Eventually(t, 2*time.Minute, "the next keyfeed follows the source", func() bool { return acknowledged(source) >= written })
 	last.terminate()
 	if n := source.SyncFull(); n != 1 {
 		t.Errorf("%d full syncs, want 1", n)
@@ -239,7 +239,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	blackhole.Stall()
 	source.Client().Set(context.Background(), "k", "w", 0)
 	written := source.Offset()
-	testenv.Eventually(t, 30*time.Second, "keyfeed has what the sink does not take", func() bool { return acknowledged(source) >= written })
+	testenv.Eventually(t, 2*time.Minute, "keyfeed has what the sink does not take", func() bool { return acknowledged(source) >= written })
 	k.now.Signal(syscall.SIGTERM)
 	select {
 	case <-k.now.Done():

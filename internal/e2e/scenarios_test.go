@@ -116,7 +116,7 @@ func TestSinkIsAway(t *testing.T) {
 	k.running()
 	written := source.Offset()
 	// The source does not wait for the sink: what it wrote meanwhile is acknowledged (repl offset of the replica).
-	testenv.Eventually(t, 30*time.Second, "keyfeed acknowledges what was written during the outage", func() bool {
+	testenv.Eventually(t, 2*time.Minute, "keyfeed acknowledges what was written during the outage", func() bool {
 		return acknowledged(source) >= written
 	})
 	events := s.col.count()

@@ -23,6 +23,7 @@
 // each event once. The protocol:
 //
 //	Open         InitProducerId with the transactional id of the source fences every older writer and ends its transaction
+//	             DescribeProducers of the topics: where that has left a transaction open, it is ended as it was decided
 //	             ListOffsets: where the progress topic ends, uncommitted
 //	             Fetch, read_committed, back from there to the newest progress record of the source; a transaction of
 //	             another writer that is open there is waited for
@@ -30,7 +31,7 @@
 //	             a transaction with a progress record of this instance: the claim
 //	transaction  Produce the events, wait for their acknowledgements
 //	             Produce the progress record, which knows their offsets, and wait
-//	             EndTxn; when that is acknowledged the position is confirmed
+//	             EndTxn, then DescribeProducers until no partition of it has the transaction open: the position is confirmed
 //
 // The transactional id is keyfeed-<source>; with another progress topic than _keyfeed.progress it is
 // keyfeed-<source>@<progress topic>, since writers that share no position must not fence each other. The user needs Write
@@ -51,6 +52,9 @@
 //   - A request fails, or no answer comes for DeliveryTimeout: the session ends with that error. Open makes a new client.
 //   - The answer to a commit is lost: nobody knows what has become of it. Fencing settles it (the coordinator ends what
 //     had begun to commit and aborts what had not), then the newest progress record tells.
+//   - The broker dies between the decision and its markers, and comes back without some: nobody reads past them. Open commits
+//     or aborts the rest as the others were (see verdict.go). Committing takes the right ALTER on the cluster, once; without
+//     it Open gives sinks.ErrConfig, and aborts nothing.
 //   - A request comes late, when another session writes: its epoch is older, so the broker refuses it.
 //   - Another writer opens: this one's next request fails. The broker says the same when a transaction timed out, so only
 //     Open decides: it reads the newest committed progress record without fencing. Where that is of another instance, Open
@@ -64,7 +68,7 @@
 //     open hides what is committed behind it; time in which Kafka itself did not answer does not count.
 //   - A topic was made anew, or has lost records or its number of partitions changed: sinks.ErrLost, see below.
 //
-// What it costs: three waits per transaction (events, progress record, EndTxn), about 10 % of the throughput; make bench
+// What it costs: four waits per transaction (events, progress record, EndTxn, its markers), about 10 % of the throughput; make bench
 // measures it.
 //
 // # Delivery, at least once

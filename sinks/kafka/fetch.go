@@ -25,9 +25,10 @@ const (
 // instead of consuming: compaction leaves gaps and transactions leave markers, and only the raw answer tells for certain
 // that an offset has been passed.
 type progressReader struct {
-	cl    *kgo.Client
-	adm   *kadm.Client
-	topic string
+	cl        *kgo.Client
+	adm       *kadm.Client
+	topic     string
+	partition int32 // the progress topic has but one, 0
 }
 
 // last returns the value of the newest committed record with that key, nil where there is none. It waits while a
@@ -43,34 +44,34 @@ func (r *progressReader) lastCommitted(ctx context.Context, key string) ([]byte,
 }
 
 func (r *progressReader) lastBefore(ctx context.Context, key string, ends listOffsets) ([]byte, error) {
-	start, end, err := r.bounds(ctx, ends)
+	end, err := offsetOf(ctx, ends, r.topic)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
+	}
+	value, err := r.lastBelow(ctx, key, end)
+	if errors.Is(err, kerr.OffsetOutOfRange) {
+		// Compaction has moved the start of the topic meanwhile; newer records are still there.
+		return r.lastBefore(ctx, key, ends)
+	}
+	return value, err
+}
+
+// lastBelow is last among the offsets before end.
+func (r *progressReader) lastBelow(ctx context.Context, key string, end int64) ([]byte, error) {
+	start, err := offsetOf(ctx, r.adm.ListStartOffsets, r.topic)
+	if err != nil {
+		return nil, fmt.Errorf("asking where topic %s starts: %w", r.topic, err)
 	}
 	step := int64(firstStep)
 	for hi := end; hi > start; step *= stepGrowth {
 		lo := max(start, hi-step)
 		value, found, err := r.lastIn(ctx, key, lo, hi)
-		if errors.Is(err, kerr.OffsetOutOfRange) {
-			// Compaction has moved the start of the topic since bounds; newer records are still there.
-			return r.lastBefore(ctx, key, ends)
-		}
 		if err != nil || found {
 			return value, err
 		}
 		hi = lo
 	}
 	return nil, nil
-}
-
-func (r *progressReader) bounds(ctx context.Context, ends listOffsets) (start, end int64, err error) {
-	if end, err = offsetOf(ctx, ends, r.topic); err != nil {
-		return 0, 0, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
-	}
-	if start, err = offsetOf(ctx, r.adm.ListStartOffsets, r.topic); err != nil {
-		return 0, 0, fmt.Errorf("asking where topic %s starts: %w", r.topic, err)
-	}
-	return start, end, nil
 }
 
 type listOffsets func(context.Context, ...string) (kadm.ListedOffsets, error)
@@ -110,15 +111,7 @@ func offsetsOf(ctx context.Context, list listOffsets, topic string, partitions i
 // lastIn looks at the offsets lo <= offset < hi. A tombstone is found, with a nil value: it takes back all before it.
 func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (value []byte, found bool, err error) {
 	for offset := lo; offset < hi; {
-		var part kgo.FetchPartition
-		var next int64
-		err := retry(ctx, func() (err error) {
-			part, next, err = r.fetch(ctx, offset, kgo.ReadCommitted())
-			return err
-		})
-		if err == nil {
-			err = context.Cause(ctx) // where a transaction is open, this loop ends with it or with ctx
-		}
+		part, next, err := r.fetchOnce(ctx, offset, kgo.ReadCommitted())
 		if err != nil {
 			return nil, false, fmt.Errorf("reading topic %s: %w", r.topic, err)
 		}
@@ -132,31 +125,52 @@ func (r *progressReader) lastIn(ctx context.Context, key string, lo, hi int64) (
 	return value, found, nil
 }
 
-// firstFrom returns the value of the first record with that key at or behind offset, committed or not; nil without one.
-func (r *progressReader) firstFrom(ctx context.Context, key string, offset int64) ([]byte, error) {
+// lastFrom returns the value of the last record with that key at or behind offset, committed or not; nil without one.
+func (r *progressReader) lastFrom(ctx context.Context, key string, offset int64) (value []byte, err error) {
 	end, err := offsetOf(ctx, r.adm.ListEndOffsets, r.topic)
 	if err != nil {
 		return nil, fmt.Errorf("asking where topic %s ends: %w", r.topic, err)
 	}
 	for offset < end {
 		var part kgo.FetchPartition
-		err := retry(ctx, func() (err error) {
-			part, offset, err = r.fetch(ctx, offset, kgo.ReadUncommitted())
-			return err
-		})
-		if err == nil {
-			err = context.Cause(ctx)
-		}
+		part, offset, err = r.fetchOnce(ctx, offset, kgo.ReadUncommitted())
 		if err != nil {
 			return nil, fmt.Errorf("reading topic %s: %w", r.topic, err)
 		}
 		for _, rec := range part.Records {
 			if string(rec.Key) == key {
-				return rec.Value, nil
+				value = rec.Value
 			}
 		}
 	}
-	return nil, nil
+	return value, nil
+}
+
+// committedAt reports whether a consumer that reads what is committed finds the record with that offset. It waits while a
+// transaction is open there.
+func (r *progressReader) committedAt(ctx context.Context, offset int64) (bool, error) {
+	for {
+		part, next, err := r.fetchOnce(ctx, offset, kgo.ReadCommitted())
+		if err != nil {
+			return false, err
+		}
+		if next > offset {
+			return len(part.Records) > 0 && part.Records[0].Offset == offset, nil
+		}
+	}
+}
+
+// fetchOnce is fetch, again where Kafka says that this may help, and with the cause where ctx has ended: a loop around it
+// that waits for the end of a transaction ends with it or with ctx.
+func (r *progressReader) fetchOnce(ctx context.Context, offset int64, isolation kgo.IsolationLevel) (part kgo.FetchPartition, next int64, err error) {
+	err = retry(ctx, func() (err error) {
+		part, next, err = r.fetch(ctx, offset, isolation)
+		return err
+	})
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return part, next, err
 }
 
 // fetch asks the leader once, from offset on.
@@ -166,7 +180,7 @@ func (r *progressReader) fetch(ctx context.Context, offset int64, isolation kgo.
 		return kgo.FetchPartition{}, 0, err
 	}
 	detail := meta.Topics[r.topic]
-	leader, ok := detail.Partitions[0]
+	leader, ok := detail.Partitions[r.partition]
 	if err := errors.Join(detail.Err, leader.Err); err != nil || !ok {
 		return kgo.FetchPartition{}, 0, errors.Join(err, kerr.LeaderNotAvailable)
 	}
@@ -180,6 +194,7 @@ func (r *progressReader) fetch(ctx context.Context, offset int64, isolation kgo.
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = r.topic, detail.ID
 	part := kmsg.NewFetchRequestTopicPartition()
+	part.Partition = r.partition
 	part.FetchOffset = offset
 	part.PartitionMaxBytes = fetchMaxBytes
 	topic.Partitions = append(topic.Partitions, part)
@@ -199,6 +214,7 @@ func (r *progressReader) fetch(ctx context.Context, offset int64, isolation kgo.
 		Offset:         offset,
 		IsolationLevel: isolation,
 		Topic:          r.topic,
+		Partition:      r.partition,
 	}, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	return out, next, out.Err
 }

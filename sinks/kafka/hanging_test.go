@@ -7,19 +7,49 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"keyfeed/sinks/kafka"
 )
 
-// TestHangingTransactionIsAborted lets the broker tell once that a transaction of the source is open in two partitions
-// although the source is fenced, as Apache Kafka 4.4 did after a kill -9 (see hanging.go; kfake never loses the end of one):
-// it is aborted in both, and what is written then is stored once.
-func TestHangingTransactionIsAborted(t *testing.T) {
-	c := cluster(t)
-	cfg := config("hang", c.ListenAddrs()...)
-	var log bytes.Buffer
-	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	var producer atomic.Int64
-	var aborts, asked atomic.Int32
+// hangOnce lets the broker tell once that a transaction of the producer is open in two partitions of the topic, from offset
+// start on, although the source is fenced. kfake never loses the end of one. It returns how often it was asked.
+func hangOnce(c *kfake.Cluster, topic string, producer *atomic.Int64, start int64) *atomic.Int32 {
+	asked := &atomic.Int32{}
+	c.ControlKey(kmsg.DescribeProducers.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r, ok := req.(*kmsg.DescribeProducersRequest)
+		if !ok || asked.Add(1) > 1 {
+			return nil, nil, false
+		}
+		resp := kmsg.NewPtrDescribeProducersResponse()
+		resp.Version = r.Version
+		for _, t := range r.Topics {
+			rt := kmsg.NewDescribeProducersResponseTopic()
+			rt.Topic = t.Topic
+			for _, p := range t.Partitions {
+				rp := kmsg.NewDescribeProducersResponseTopicPartition()
+				rp.Partition = p
+				if p < 2 && t.Topic == topic {
+					a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+					a.ProducerID, a.CurrentTxnStartOffset = producer.Load(), start
+					rp.ActiveProducers = append(rp.ActiveProducers, a)
+				}
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp, nil, true
+	})
+	return asked
+}
+
+// hundred stores a hundred events, and keeps the producer's id and the count of its aborts up to date from then on.
+func hundred(t *testing.T, c *kfake.Cluster, cfg kafka.Config) (producer *atomic.Int64, aborts *atomic.Int32) {
+	t.Helper()
+	producer, aborts = &atomic.Int64{}, &atomic.Int32{}
 	c.ControlKey(kmsg.EndTxn.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		end, ok := req.(*kmsg.EndTxnRequest)
@@ -31,43 +61,24 @@ func TestHangingTransactionIsAborted(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	first := opened(t, cfg)
-	mustWrite(t, first, events(0, 100))
-	mustFlush(t, first)
-	if err := first.Close(); err != nil {
+	s := opened(t, cfg)
+	mustWrite(t, s, events(0, 100))
+	mustFlush(t, s)
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return producer, aborts
+}
 
-	c.ControlKey(kmsg.DescribeProducers.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		if asked.Add(1) > 1 {
-			return nil, nil, false
-		}
-		r, ok := req.(*kmsg.DescribeProducersRequest)
-		if !ok {
-			return nil, nil, false
-		}
-		resp, ok := r.ResponseKind().(*kmsg.DescribeProducersResponse)
-		if !ok {
-			return nil, nil, false
-		}
-		for _, t := range r.Topics {
-			rt := kmsg.NewDescribeProducersResponseTopic()
-			rt.Topic = t.Topic
-			for _, p := range t.Partitions {
-				rp := kmsg.NewDescribeProducersResponseTopicPartition()
-				rp.Partition = p
-				if p < 2 && t.Topic == "keyfeed.hang" {
-					a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
-					a.ProducerID, a.CurrentTxnStartOffset = producer.Load(), 1
-					rp.ActiveProducers = append(rp.ActiveProducers, a)
-				}
-				rt.Partitions = append(rt.Partitions, rp)
-			}
-			resp.Topics = append(resp.Topics, rt)
-		}
-		return resp, nil, true
-	})
+// TestHangingTransactionIsAborted: what hangs behind all that the progress record names was not committed (testRemnants
+// has the other cases).
+func TestHangingTransactionIsAborted(t *testing.T) {
+	c := cluster(t)
+	cfg := config("hang", c.ListenAddrs()...)
+	var log bytes.Buffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	producer, aborts := hundred(t, c, cfg)
+	asked := hangOnce(c, "keyfeed.hang", producer, 1000)
 	second := opened(t, cfg)
 	if got := second.Confirmed(); got != posAt(100) {
 		t.Errorf("the position is %v after the abort, want %v", got, posAt(100))
@@ -75,7 +86,49 @@ func TestHangingTransactionIsAborted(t *testing.T) {
 	mustWrite(t, second, events(100, 200))
 	mustFlush(t, second)
 	wantOnce(t, cfg, 200)
+	if err := second.Close(); err != nil { // before the log is read
+		t.Fatal(err)
+	}
 	if aborts.Load() != 1 || asked.Load() < 2 || !strings.Contains(log.String(), "partitions=2") {
 		t.Errorf("%d transactions were aborted, the open ones asked for %d times; log:\n%s", aborts.Load(), asked.Load(), &log)
+	}
+}
+
+// TestHangingCommitNeedsARight: markers are what only some users may write. Without that, an operator must act, and nothing
+// is aborted.
+func TestHangingCommitNeedsARight(t *testing.T) {
+	c := cluster(t)
+	cfg := config("hang", c.ListenAddrs()...)
+	producer, aborts := hundred(t, c, cfg)
+	hangOnce(c, "keyfeed.hang", producer, 1)
+	c.ControlKey(kmsg.WriteTxnMarkers.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r, ok := req.(*kmsg.WriteTxnMarkersRequest)
+		if !ok {
+			return nil, nil, false
+		}
+		resp := kmsg.NewPtrWriteTxnMarkersResponse()
+		resp.Version = r.Version
+		for _, m := range r.Markers {
+			rm := kmsg.NewWriteTxnMarkersResponseMarker()
+			rm.ProducerID = m.ProducerID
+			for _, t := range m.Topics {
+				rt := kmsg.NewWriteTxnMarkersResponseMarkerTopic()
+				rt.Topic = t.Topic
+				for _, p := range t.Partitions {
+					rp := kmsg.NewWriteTxnMarkersResponseMarkerTopicPartition()
+					rp.Partition, rp.ErrorCode = p, kerr.ClusterAuthorizationFailed.Code
+					rt.Partitions = append(rt.Partitions, rp)
+				}
+				rm.Topics = append(rm.Topics, rt)
+			}
+			resp.Markers = append(resp.Markers, rm)
+		}
+		return resp, nil, true
+	})
+	err := openError(t, cfg)
+	wantOperator(t, err)
+	if !strings.Contains(err.Error(), "ALTER on the cluster") || aborts.Load() > 0 {
+		t.Errorf("the error is %v; %d transactions were aborted", err, aborts.Load())
 	}
 }

@@ -71,6 +71,7 @@ func Read(ctx context.Context, cfg Config, opts ReadOptions, fn func(Record) err
 	return nil
 }
 
+// partitionID is a partition of a topic.
 type partitionID struct {
 	topic     string
 	partition int32

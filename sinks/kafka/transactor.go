@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"keyfeed/internal/change"
@@ -50,9 +51,10 @@ type transactor struct {
 	wake chan struct{} // one value: the queue is not empty
 
 	// Of run's goroutine, and of Open's before that runs.
-	committed change.Position // of the newest committed progress record
-	commits   int64           // progress records made
-	signed    time.Time       // when the newest of them was written
+	committed change.Position       // of the newest committed progress record
+	commits   int64                 // progress records made
+	signed    time.Time             // when the newest of them was written
+	ends      map[partitionID]int64 // the last events by partition, behind the newest committed transaction
 
 	// The transaction under way.
 	open  bool
@@ -198,10 +200,10 @@ func (t *transactor) full() bool {
 }
 
 // due reports whether the transaction ends because of the time.
-func (t *transactor) due() bool { return t.open && time.Until(t.ends()) <= 0 }
+func (t *transactor) due() bool { return t.open && time.Until(t.deadline()) <= 0 }
 
-// ends is when the transaction ends if no more events come.
-func (t *transactor) ends() time.Time {
+// deadline is when the transaction ends if no more events come.
+func (t *transactor) deadline() time.Time {
 	if t.last.InUnit() {
 		return t.began.Add(t.timeout / 2)
 	}
@@ -215,8 +217,8 @@ func (t *transactor) ends() time.Time {
 // wait is how long run may sleep.
 func (t *transactor) wait() time.Duration {
 	until := t.signed.Add(signEvery)
-	if t.open && t.ends().Before(until) {
-		until = t.ends()
+	if t.open && t.deadline().Before(until) {
+		until = t.deadline()
 	}
 	return max(time.Until(until), 0)
 }
@@ -241,9 +243,10 @@ func (t *transactor) commit() {
 	e.sink.confirm(t.committed)
 }
 
-// marked waits until the commit stands in the progress topic: Kafka answers a commit when it is decided, and a broker that
-// is killed then may come back without the markers (hanging.go). What is confirmed is what the next Open reads, so it is
-// confirmed when that is there to be read (invariant 2). The next transaction would wait for the same thing.
+// marked waits until the commit stands in every partition of the transaction: Kafka answers a commit when it is decided,
+// and a broker that is killed then may come back without the markers (hanging.go). What is confirmed is what the next Open
+// reads, so it is confirmed when that is there to be read (invariant 2), and no later transaction meets one that hangs. The
+// next transaction would wait for the same thing.
 func (t *transactor) marked() error {
 	e := t.session
 	ctx, cancel := context.WithTimeout(e.ctx, e.sink.cfg.DeliveryTimeout)
@@ -252,10 +255,26 @@ func (t *transactor) marked() error {
 	if err != nil {
 		return fmt.Errorf("asking for the producer id: %w", e.because(e.ctx, ctx, err))
 	}
-	if err := e.awaitNone(ctx, id, markPause, e.progressPartition); err != nil {
+	touched, now := t.touched()
+	if err := e.awaitNone(ctx, id, markPause, touched); err != nil {
 		return fmt.Errorf("waiting for the end of a transaction: %w", e.because(e.ctx, ctx, err))
 	}
+	t.ends = now
 	return nil
+}
+
+// touched is the scope of a transaction whose events are acknowledged, and where the partitions end behind it.
+func (t *transactor) touched() (in scope, now map[partitionID]int64) {
+	e := t.session
+	now = (&progress{Topics: e.topics.progress()}).ends()
+	set := kadm.TopicsSet{}
+	set.Add(e.sink.cfg.ProgressTopic, 0)
+	for at, last := range now {
+		if was, known := t.ends[at]; last >= 0 && (!known || was != last) {
+			set.Add(at.topic, at.partition)
+		}
+	}
+	return func(context.Context) (kadm.TopicsSet, error) { return set, nil }, now
 }
 
 // settle waits until all events of the transaction are acknowledged, because the progress record tells their offsets. It

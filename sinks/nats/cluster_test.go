@@ -51,7 +51,7 @@ func newCluster(t *testing.T) *cluster {
 	for _, s := range c.servers {
 		s.ready(t)
 	}
-	testenv.Eventually(t, 30*time.Second, "the cluster has a leader", func() bool {
+	testenv.Eventually(t, 2*time.Minute, "the cluster has a leader", func() bool {
 		for _, s := range c.servers {
 			if s.server.JetStreamIsLeader() {
 				return len(s.server.JetStreamClusterPeers()) == 3
@@ -124,7 +124,7 @@ func TestClusterLosesAndRepeatsNothing(t *testing.T) {
 				s.start(t)
 			}
 		}
-		testenv.Eventually(t, 30*time.Second, "the stream has a leader", func() bool { return leaderOf(ctx, js) != "" })
+		testenv.Eventually(t, 2*time.Minute, "the stream has a leader", func() bool { return leaderOf(ctx, js) != "" })
 		wantExactly(t, c.urls(), last)
 	}
 }

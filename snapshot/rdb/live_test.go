@@ -70,9 +70,11 @@ func compareLive(t *testing.T, server *testenv.Instance, family rdb.Family, vers
 		t.Fatalf("only %d keys to compare", len(want))
 	}
 	// Small bounds take the same file through the paths for large values.
-	for name, cfg := range map[string]rdb.Config{
-		"large elements": {}, "one pending entry held": {PendingHeld: 1}, "small pieces": {Piece: 7},
-	} {
+	configs := map[string]rdb.Config{"large elements": {}, "small pieces": {Piece: 7}}
+	if !strings.Contains(t.Name(), "_") { // the settings in the other names change nothing about pending entries
+		configs["one pending entry held"] = rdb.Config{PendingHeld: 1}
+	}
+	for name, cfg := range configs {
 		cfg.MaxElement = 4 << 20
 		got := decodeBytes(t, file, cfg)
 		if diff := differences(got.keys, want); diff != "" {
@@ -120,7 +122,7 @@ func TestClusterMode(t *testing.T) {
 			server := testenv.Server(t, name, testenv.Set("cluster-enabled", "yes"))
 			l := &live{t: t, c: server.Client(), ctx: t.Context()}
 			l.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-			testenv.Eventually(t, 30*time.Second, "the cluster serves its slots", func() bool {
+			testenv.Eventually(t, 2*time.Minute, "the cluster serves its slots", func() bool {
 				_, err := l.try("SET", "k0", 0)
 				return err == nil
 			})

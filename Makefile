@@ -48,20 +48,23 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	    $(MAKE) --no-print-directory fuzz-one PKG=$$pkg TARGET=$$target; \
 	  done; done
 
-fuzz-ci: ## the fuzz targets of what comes from outside: RESP, RDB, segments
-	@$(MAKE) --no-print-directory fuzz-one PKG=./internal/resp TARGET=FuzzCommand
-	@$(MAKE) --no-print-directory fuzz-one PKG=./internal/resp TARGET=FuzzScanner
-	@$(MAKE) --no-print-directory fuzz-one PKG=./snapshot/rdb TARGET=FuzzDecode
-	@$(MAKE) --no-print-directory fuzz-one PKG=./backlog TARGET=FuzzSegmentRecovery
+fuzz-ci: ## the fuzz targets of what comes from outside: RESP, RDB, segments; two at a time
+	@$(MAKE) --no-print-directory -j2 fuzz-ci-FuzzCommand fuzz-ci-FuzzScanner fuzz-ci-FuzzDecode fuzz-ci-FuzzSegmentRecovery
+
+fuzz-ci-FuzzCommand fuzz-ci-FuzzScanner: PKG = ./internal/resp
+fuzz-ci-FuzzDecode:                      PKG = ./snapshot/rdb
+fuzz-ci-FuzzSegmentRecovery:             PKG = ./backlog
+fuzz-ci-%:
+	@$(MAKE) --no-print-directory fuzz-one PKG=$(PKG) TARGET=$*
 
 # The fuzzer of Go fails with "context deadline exceeded" when its time ends inside an input. That is no finding: a
 # finding names the file that its input was written to.
 fuzz-one:
-	@mkdir -p .cache; echo "$(PKG) $(TARGET)"; \
-	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG) 2>&1 | tee .cache/fuzz.log; \
+	@mkdir -p .cache; log=.cache/fuzz-$(TARGET).log; echo "$(PKG) $(TARGET)"; \
+	$(GO) test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG) 2>&1 | tee $$log; \
 	status=$${PIPESTATUS[0]}; \
-	if [ $$status -ne 0 ] && grep -q '^    context deadline exceeded' .cache/fuzz.log \
-	  && ! grep -q -e 'Failing input' -e panic .cache/fuzz.log; then \
+	if [ $$status -ne 0 ] && grep -q '^    context deadline exceeded' $$log \
+	  && ! grep -q -e 'Failing input' -e panic $$log; then \
 	  echo "the time ended inside an input; no finding"; status=0; \
 	fi; exit $$status
 

@@ -95,11 +95,14 @@
 //	epoch       how often that process had opened the sink
 //	commit      number of the record within the epoch, from 1 (the claim, with delivery exactly once)
 //	ts_ms       when it was written, Unix ms
+//	at_least_once
+//	            true where it was written with that delivery; absent otherwise
 //	topics      for each known topic: its id (base64, absent before Kafka 2.8), its number of partitions, and per
 //	            partition the offset of the last event that was acknowledged, -1 for none; a transaction's marker may
 //	            stand behind it
 //
 // The newest record of a source counts; a tombstone (null value) takes all of them back. Open compares the topics with
-// Kafka: another id, another number of partitions or a partition that ends before its last offset means that what was
-// stored is not there any more, and gives [sinks.ErrLost].
+// Kafka: another id, another number of partitions, a partition that ends before its last offset or does not show the event
+// there, or that holds events of the source behind it (with delivery exactly once) means that Kafka has lost records, and
+// gives [sinks.ErrLost].
 package kafka

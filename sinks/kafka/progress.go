@@ -16,14 +16,17 @@ const progressVersion = 1
 
 // progress is the value of a progress record; the package documentation describes its fields.
 type progress struct {
-	Version  int             `json:"v"`
-	Source   string          `json:"source"`
-	Position string          `json:"position"`
-	Instance string          `json:"instance"`
-	Epoch    int64           `json:"epoch"`
-	Commit   int64           `json:"commit"`
-	TsMs     int64           `json:"ts_ms"`
-	Topics   []topicProgress `json:"topics"`
+	Version  int    `json:"v"`
+	Source   string `json:"source"`
+	Position string `json:"position"`
+	Instance string `json:"instance"`
+	Epoch    int64  `json:"epoch"`
+	Commit   int64  `json:"commit"`
+	TsMs     int64  `json:"ts_ms"`
+
+	AtLeastOnce bool `json:"at_least_once,omitempty"`
+
+	Topics []topicProgress `json:"topics"`
 
 	position change.Position // Position, parsed
 }
@@ -82,7 +85,10 @@ func (e *session) progressRecord(pos change.Position, n int64) (*kgo.Record, err
 		Epoch:    e.sink.epoch,
 		Commit:   n,
 		TsMs:     time.Now().UnixMilli(),
-		Topics:   e.topics.progress(),
+
+		AtLeastOnce: e.sink.cfg.AtLeastOnce,
+
+		Topics: e.topics.progress(),
 	}
 	value, err := p.encode()
 	if err != nil {

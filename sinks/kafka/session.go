@@ -119,6 +119,9 @@ func (e *session) connect(ctx context.Context) (pos change.Position, err error) 
 		if err := e.topics.restore(ctx, p); err != nil {
 			return pos, err
 		}
+		if err := e.checkTails(ctx, p); err != nil {
+			return pos, err
+		}
 		pos = p.position
 	}
 	return pos, e.claim(ctx, pos)

@@ -92,7 +92,7 @@ cover: redis ## coverage of make test, as coverage.html
 generate: ## regenerate tables and docs
 	$(GO) generate ./...
 
-ci: lint test fuzz-ci e2e ## what .ci/run runs
+ci: lint test fuzz-ci e2e torture ## what .ci/run runs
 
 redis:
 	@command -v redis-server >/dev/null && exit 0; \

@@ -14,6 +14,7 @@ import (
 // TestRetriableFaultsAreNotSeen lets produce requests fail with what a client retries: nothing is lost, and although the
 // broker has stored some of them already, nothing is stored twice.
 func TestRetriableFaultsAreNotSeen(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []*kerr.Error{
 		kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.RequestTimedOut, kerr.NotEnoughReplicas,
 		kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError, kerr.CoordinatorLoadInProgress,
@@ -40,6 +41,7 @@ func TestRetriableFaultsAreNotSeen(t *testing.T) {
 
 // TestFaultsThatFailTheSink checks how the sink fails and that the next Open goes on from what was confirmed.
 func TestFaultsThatFailTheSink(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		fault *kerr.Error
 		topic string

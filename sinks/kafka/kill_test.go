@@ -22,6 +22,7 @@ const (
 )
 
 func TestKilledWriters(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	seedTopics(t, c, "killed")
 	testKilledWriters(t, config("killed", c.ListenAddrs()...), 25)

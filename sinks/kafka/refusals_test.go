@@ -64,6 +64,7 @@ func TestMissingTopicsWithoutLeaveToCreate(t *testing.T) {
 }
 
 func TestProgressThatIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, value := range map[string]string{
 		"not JSON":        "hello",
 		"newer version":   `{"v":2}`,

@@ -20,6 +20,7 @@ import (
 // TestEveryStepMayFail disturbs one request of each kind that Open and a transaction consist of, while a writer goes on as
 // the pump does. Whatever becomes of the request, each event is stored once.
 func TestEveryStepMayFail(t *testing.T) {
+	t.Parallel()
 	old := kfake.MaxVersions(kversion.V3_6_0()) // transactions before KIP-890: partitions are added by a request of their own
 	for _, step := range []struct {
 		key  kmsg.Key

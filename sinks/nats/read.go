@@ -35,6 +35,7 @@ const (
 	startNew
 	startLast
 	startSequence
+	startAgain
 )
 
 // All starts with the oldest message that the stream has.
@@ -48,6 +49,10 @@ func Last(n uint64) Start { return Start{kind: startLast, sequence: n} }
 
 // From starts with the first message whose sequence is at least n.
 func From(n uint64) Start { return Start{kind: startSequence, sequence: n} }
+
+// Again starts like From(n) where n was read before; with the oldest message when the stream has not come to n, since it is
+// then not the stream that n was of.
+func Again(n uint64) Start { return Start{kind: startAgain, sequence: n} }
 
 // ToEnd makes Read return nil behind the message that was the last one when it began.
 func (s Start) ToEnd() Start {
@@ -107,6 +112,11 @@ func (s Start) resolve(state *jetstream.StreamState) uint64 {
 		}
 		return max(first, state.LastSeq+1-s.sequence)
 	case startSequence:
+		return max(first, s.sequence)
+	case startAgain:
+		if s.sequence > state.LastSeq {
+			return first
+		}
 		return max(first, s.sequence)
 	default:
 		return first

@@ -287,6 +287,8 @@ func TestReader(t *testing.T) {
 		{"last 99", keyfeednats.Last(99), []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 		{"from 9", keyfeednats.From(9), []int64{8, 9, 10}},
 		{"from 12", keyfeednats.From(12), nil},
+		{"again 9", keyfeednats.Again(9), []int64{8, 9, 10}},
+		{"again 12, of a longer stream", keyfeednats.Again(12), []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 		{"new", keyfeednats.OnlyNew(), nil},
 	}
 	for _, tt := range tests {

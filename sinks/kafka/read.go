@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"keyfeed/sinks"
 )
 
 // Record is a stored event as Read hands it over. Its slices belong to the receiver.
@@ -51,6 +55,25 @@ type ReadOptions struct {
 	// UntilEnd ends Read, with nil, at what was the end when it began, once the transactions that were open then have
 	// ended; otherwise it waits for new records.
 	UntilEnd bool
+
+	// From is, by partition, the offset to begin with: the first one there is after it where it is gone, and the oldest one
+	// where the partition has not come to it, since it is then not the partition that the offset was of. Not with FromEnd.
+	From map[int32]int64
+
+	// Follower, when not nil, hears how the partitions come along. The source must have one topic. Records that the topic
+	// drops before they were read are an error then.
+	Follower Follower
+}
+
+// Follower puts the records of several partitions in order, which needs to know of them all. Its methods are called by
+// Read's goroutine.
+type Follower interface {
+	// Begin tells of the partitions, in their order, before the first record.
+	Begin(partitions []int32)
+	// Full reports whether enough of a partition is waiting: it is not fetched until Full says otherwise.
+	Full(partition int32) bool
+	// End says that a partition will bring no more, with UntilEnd.
+	End(partition int32)
 }
 
 // ErrNoTopic is wrapped when Read finds no topic of the source: nothing was ever written there.
@@ -86,14 +109,19 @@ type reader struct {
 	held map[partitionID][]Record
 	// held are, with FromEnd, the newest records of a partition of ends: a transaction's marker takes an offset too, so
 	// only its end tells which ones are the last.
+	followed []partitionID // that the follower knows
 }
 
 func (r *reader) read(ctx context.Context) error {
-	cl, err := newClient(r.cfg,
+	opts := []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // the last offset of a partition may be a transaction's marker
-		kgo.FetchMaxWait(500*time.Millisecond),
-	)
+		kgo.FetchMaxWait(500 * time.Millisecond),
+	}
+	if r.opts.Follower != nil { // what retention drops before it was read must be an error, not a hole
+		opts = append(opts, kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+	}
+	cl, err := newClient(r.cfg, opts...)
 	if err != nil {
 		return err
 	}
@@ -102,11 +130,15 @@ func (r *reader) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.begin(from); err != nil {
+		return err
+	}
 	if r.opts.UntilEnd && len(r.ends) == 0 {
 		return nil
 	}
 	cl.AddConsumePartitions(from)
 	for {
+		r.pause(cl)
 		fetches := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -123,6 +155,41 @@ func (r *reader) read(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// begin tells the follower of the partitions, and which of them are empty.
+func (r *reader) begin(from map[string]map[int32]kgo.Offset) error {
+	if r.opts.Follower == nil {
+		return nil
+	}
+	if len(from) != 1 {
+		return fmt.Errorf("%w: the events are in %d topics, which cannot be put in order: only a topic without {db} can be read so", sinks.ErrConfig, len(from))
+	}
+	for topic, partitions := range from {
+		all := slices.Sorted(maps.Keys(partitions))
+		r.opts.Follower.Begin(all)
+		for _, p := range all {
+			if _, more := r.ends[partitionID{topic, p}]; !more && r.opts.UntilEnd {
+				r.opts.Follower.End(p)
+			}
+			r.followed = append(r.followed, partitionID{topic, p})
+		}
+	}
+	return nil
+}
+
+// pause keeps partitions of which enough is waiting from being fetched.
+func (r *reader) pause(cl *kgo.Client) {
+	full, free := map[string][]int32{}, map[string][]int32{}
+	for _, at := range r.followed {
+		if r.opts.Follower.Full(at.partition) {
+			full[at.topic] = append(full[at.topic], at.partition)
+		} else {
+			free[at.topic] = append(free[at.topic], at.partition)
+		}
+	}
+	cl.ResumeFetchPartitions(free)
+	cl.PauseFetchPartitions(full)
 }
 
 // offsets decides where to start and, with UntilEnd, where to stop.
@@ -152,6 +219,8 @@ func (r *reader) offsets(ctx context.Context, adm *kadm.Client) (map[string]map[
 		at := start.Offset
 		if r.opts.FromEnd {
 			at = max(start.Offset, end.Offset-2*r.opts.Last) // an event and the marker behind it
+		} else if from, ok := r.opts.From[start.Partition]; ok && from < end.Offset {
+			at = max(start.Offset, from)
 		}
 		if from[start.Topic] == nil {
 			from[start.Topic] = map[int32]kgo.Offset{}
@@ -201,6 +270,9 @@ func (r *reader) hand(rec *kgo.Record) error {
 	}
 	if rec.Offset+1 >= end {
 		delete(r.ends, at)
+		if r.opts.Follower != nil && r.opts.UntilEnd {
+			defer r.opts.Follower.End(at.partition)
+		}
 		for _, held := range r.held[at] {
 			if err := r.give(held, true); err != nil {
 				return err

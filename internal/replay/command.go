@@ -18,10 +18,12 @@ func (r *Replayer) command(e *Event) error {
 	if err != nil {
 		return err
 	}
+	r.db = noDB
 	if e.DB != nil {
-		if err := r.p.selectDB(e.ID, *e.DB); err != nil {
-			return err
-		}
+		r.db = *e.DB
+	}
+	if e.Cmd == "SWAPDB" {
+		r.forgetBeforeSwap(e.ID)
 	}
 	argv := make([][]byte, 0, len(args)+3)
 	for word := range strings.FieldsSeq(e.Cmd) {
@@ -33,5 +35,6 @@ func (r *Replayer) command(e *Event) error {
 		argv = append(argv, key)
 	}
 	argv = append(argv, r.adjust(e.Cmd, args)...)
-	return r.p.send(e.ID, nil, argv...)
+	r.send(e.ID, argv...)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // Limits of a round: so many commands or bytes are written before the replies are read.
@@ -14,8 +15,8 @@ const (
 	roundBytes    = 1 << 20
 )
 
-// errReply is wrapped by errors about bytes from the target that are no RESP2 reply.
-var errReply = errors.New("reading reply")
+// errReply is wrapped by errors about bytes from the target that are no RESP2 reply, their end included.
+var errReply = fmt.Errorf("%w: reading a reply", ErrAway)
 
 // maxReplyBulk bounds a bulk string of a reply: 512 MiB, what the server's own limit for strings is.
 const maxReplyBulk = 512 << 20
@@ -52,8 +53,9 @@ type pipeline struct {
 }
 
 type waiting struct {
-	id, cmd string
-	then    func(*reply) error // nil = an error reply is refused
+	origin
+	then func(*reply) error             // nil = an error reply is refused
+	each func(i, n int, r *reply) error // instead of then: gets the elements of an array as they come, with n = 0 when there are none
 }
 
 func newPipeline(rw io.ReadWriter, refused func(id, cmd string, err error) error) *pipeline {
@@ -71,30 +73,36 @@ func (p *pipeline) selectDB(id string, db int) error {
 
 // send queues a command; id names the event in errors. then, when not nil, gets the reply, errors included.
 func (p *pipeline) send(id string, then func(*reply) error, args ...[]byte) error {
-	p.header('*', len(args))
-	for _, a := range args {
-		p.header('$', len(a))
-		p.buf = append(p.buf, a...)
-		p.buf = append(p.buf, '\r', '\n')
-	}
-	p.waiting = append(p.waiting, waiting{id: id, cmd: string(args[0]), then: then})
-	p.sent++
+	p.queue(waiting{origin: origin{id, string(args[0])}, then: then}, args...)
 	if len(p.waiting) >= roundCommands || len(p.buf) >= roundBytes {
 		return p.round()
 	}
 	return nil
 }
 
-func (p *pipeline) header(kind byte, n int) {
-	p.buf = append(p.buf, kind)
-	p.buf = strconv.AppendInt(p.buf, int64(n), 10)
-	p.buf = append(p.buf, '\r', '\n')
+// queue is send for what must not start a round by itself.
+func (p *pipeline) queue(w waiting, args ...[]byte) {
+	p.buf = appendCommand(p.buf, args...)
+	p.waiting = append(p.waiting, w)
+	p.sent++
+}
+
+// queueBatch queues the commands of b behind a MULTI; each must be answered by QUEUED.
+func (p *pipeline) queueBatch(b *batch) {
+	p.buf = append(p.buf, b.buf...)
+	for _, o := range b.from {
+		p.waiting = append(p.waiting, waiting{origin: o, then: func(r *reply) error { return queued(o, r) }})
+	}
+	p.sent += int64(len(b.from))
+	if b.db >= 0 {
+		p.db = b.db
+	}
 }
 
 // round writes what is queued and reads all replies.
 func (p *pipeline) round() error {
 	if _, err := p.w.Write(p.buf); err != nil {
-		return fmt.Errorf("writing to target: %w", err)
+		return fmt.Errorf("%w: writing: %w", ErrAway, err)
 	}
 	p.buf = p.buf[:0]
 	if cap(p.buf) > 4*roundBytes { // after a big value
@@ -103,6 +111,12 @@ func (p *pipeline) round() error {
 	round := p.waiting
 	p.waiting = nil // callbacks may queue anew
 	for i, w := range round {
+		if w.each != nil {
+			if err := p.readEach(w.each); err != nil {
+				return err
+			}
+			continue
+		}
 		r, err := p.read(0)
 		if err != nil {
 			return fmt.Errorf("after %d of %d replies: %w", i, len(round), err)
@@ -176,6 +190,43 @@ func (p *pipeline) read(depth int) (reply, error) {
 		r.elem = append(r.elem, e)
 	}
 	return r, nil
+}
+
+// readEach hands out the elements of an array one by one: the answer to EXEC has as many as a transaction has commands. An
+// error reply is handed out as it is.
+func (p *pipeline) readEach(each func(i, n int, r *reply) error) error {
+	head, err := p.r.Peek(1)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errReply, err)
+	}
+	if head[0] != '*' {
+		r, err := p.read(0)
+		if err != nil {
+			return err
+		}
+		return each(0, 1, &r)
+	}
+	line, err := p.r.ReadSlice('\n')
+	if err != nil {
+		return fmt.Errorf("%w: %w", errReply, err)
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(string(line[1:]), "\r\n"))
+	if err != nil || n < -1 || n > maxReplyBulk {
+		return fmt.Errorf("%w: bad length", errReply)
+	}
+	if n <= 0 {
+		return each(0, 0, &reply{})
+	}
+	for i := range n {
+		r, err := p.read(1)
+		if err != nil {
+			return err
+		}
+		if err := each(i, n, &r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readExactly grows its buffer only as bytes come (invariant 6).

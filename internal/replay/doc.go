@@ -4,6 +4,9 @@
 //	for each line, in the order of ids { err := r.Apply(line) }
 //	err := r.Flush()
 //
+// [Job] is the whole of it, as the command keyfeed replay does it: it reads a [Feed], goes on where the target remembers to be,
+// and comes back after the target was away.
+//
 // # What it does with an event
 //
 //	op, kind                       what is sent to the target
@@ -16,9 +19,15 @@
 //	m unknown, gap, slots,
 //	  cause oversize               nothing; reported, since the copy is no longer exact
 //
-// The events of a transaction are sent between MULTI and EXEC; EXEC goes when the event with last:true has come. An id
-// that is not above all ids before it is a repeat and is dropped, so at-least-once delivery and broadcast copies need
-// no care. Events must come in the order of their ids; [Merger] makes that order from several partitions.
+// # Groups
+//
+// Commands are sent in groups between MULTI and EXEC: whole events, and transactions of the source whole, each of which is
+// executed when the event with last:true has come. With Options.Bookmark the group ends by writing down, in the target,
+// what it holds then; so whatever dies, and wherever, the group and its bookmark are both there or both not. Values that are
+// written outside of a group (streams) or by several (parts) are begun anew by the next run, which begins with DEL.
+//
+// An id that is not above all ids before it is a repeat and is dropped, so at-least-once delivery and broadcast copies need
+// no care. Events must come in the order of their ids; [Merger] and [Partitions] make that order from several partitions.
 //
 // # Deadlines
 //

@@ -14,66 +14,107 @@ import (
 type Merger struct {
 	inputs []mergeInput
 	last   string // of what Next returned
+	limit  string // "" = none
 }
 
 type mergeInput struct {
-	queue []mergeLine
+	queue []Merged
+	bytes int
 	seen  string // id of the last line added
 	done  bool
 }
 
-type mergeLine struct {
-	id   string
-	line []byte
+// Merged is a line with where it came from.
+type Merged struct {
+	ID     string
+	Line   []byte
+	Input  int
+	Offset int64 // in the input, as it was given
 }
 
 // NewMerger returns a Merger of n inputs, numbered from 0.
 func NewMerger(n int) *Merger { return &Merger{inputs: make([]mergeInput, n)} }
 
-// Add queues a line of an input. The Merger keeps line.
+// Add is Put for inputs without offsets.
 func (m *Merger) Add(input int, line []byte) error {
-	id, err := LineID(line)
-	if err != nil {
-		return err
+	_, err := m.Put(input, line, 0)
+	return err
+}
+
+// Put queues a line of an input and returns its id. The Merger keeps line.
+func (m *Merger) Put(input int, line []byte, offset int64) (id string, err error) {
+	if id, err = LineID(line); err != nil {
+		return "", err
 	}
 	in := &m.inputs[input]
 	if id <= in.seen {
-		return nil
+		return id, nil
 	}
 	in.seen = id
-	in.queue = append(in.queue, mergeLine{id, line})
-	return nil
+	in.queue = append(in.queue, Merged{id, line, input, offset})
+	in.bytes += len(line)
+	return id, nil
 }
+
+// Queued is how many bytes of an input wait for the others.
+func (m *Merger) Queued(input int) int { return m.inputs[input].bytes }
 
 // End says that the input will bring nothing more.
 func (m *Merger) End(input int) { m.inputs[input].done = true }
 
-// Next returns the line with the smallest id; ok is false as long as an input might still bring a smaller one, and
-// when nothing is queued.
+// Next is Take without where the line came from.
 func (m *Merger) Next() (line []byte, ok bool) {
+	next, ok := m.Take()
+	return next.Line, ok
+}
+
+// Take returns the line with the smallest id; ok is false as long as an input might still bring a smaller one, and
+// when nothing is queued.
+func (m *Merger) Take() (next Merged, ok bool) {
 	for {
 		best := -1
 		for i := range m.inputs {
 			in := &m.inputs[i]
-			if len(in.queue) > 0 && (best < 0 || in.queue[0].id < m.inputs[best].queue[0].id) {
+			if len(in.queue) > 0 && (best < 0 || in.queue[0].ID < m.inputs[best].queue[0].ID) {
 				best = i
 			}
 		}
 		if best < 0 {
-			return nil, false
+			return Merged{}, false
 		}
 		head := m.inputs[best].queue[0]
 		for i := range m.inputs {
-			if in := &m.inputs[i]; len(in.queue) == 0 && !in.done && in.seen < head.id {
-				return nil, false
+			if in := &m.inputs[i]; !m.certain(in, head.ID) {
+				return Merged{}, false
 			}
 		}
-		m.inputs[best].queue = m.inputs[best].queue[1:]
-		if head.id > m.last {
-			m.last = head.id
-			return head.line, true
+		from := &m.inputs[best]
+		from.queue[0].Line = nil // the array lives on
+		from.queue = from.queue[1:]
+		from.bytes -= len(head.Line)
+		if head.ID > m.last {
+			m.last = head.ID
+			return head, true
 		}
 	}
+}
+
+// certain reports whether an input will bring nothing before id.
+func (m *Merger) certain(in *mergeInput, id string) bool {
+	return len(in.queue) > 0 || in.seen >= id || in.done && (m.limit == "" || id <= m.limit)
+}
+
+// Limit says that an ended input has brought all there is up to id only: later lines come out as far as the last ids of all
+// inputs make the order certain. It holds for inputs that were cut off while somebody writes to them.
+func (m *Merger) Limit(id string) { m.limit = id }
+
+// Left is how many bytes are queued.
+func (m *Merger) Left() int {
+	n := 0
+	for i := range m.inputs {
+		n += m.inputs[i].bytes
+	}
+	return n
 }
 
 // Wanting is the input that Next waits for, or one that is to be read when nothing is queued; -1 when all have ended.

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,10 +43,10 @@ func (r *Replayer) rebuild(id string, key []byte) error {
 	if err != nil {
 		return err
 	}
-	tmp := []byte("keyfeed:replay:" + rand.Text())
+	tmp := []byte(bookmarkKey + ":stream")    // the same for all, so that a rebuild that was killed leaves nothing behind the next one
 	first := streamID{^uint64(0), ^uint64(0)} // of the real entries
 	if !st.empty {
-		if err := r.p.send(id, nil, []byte("COPY"), key, tmp); err != nil {
+		if err := r.p.send(id, nil, []byte("COPY"), key, tmp, []byte("REPLACE")); err != nil {
 			return err
 		}
 		if err := r.p.send(id, nil, []byte("XTRIM"), key, []byte("MAXLEN"), []byte("0")); err != nil {

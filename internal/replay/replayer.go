@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,6 +17,8 @@ type Options struct {
 	// Report is told of everything that makes the copy inexact; the error it returns stops the replay. When it is nil
 	// the first problem stops it.
 	Report func(InexactError) error
+	// Bookmark makes the target remember, in one transaction with the events, what it holds: see [Replayer.Open].
+	Bookmark bool
 }
 
 // InexactError is one thing that could not be replayed.
@@ -38,24 +39,25 @@ type Stats struct {
 	Snapshots int64 // snapshot_begin events
 	Rebuilt   int64 // streams built anew for pending entries without an entry
 	LastID    string
+	// Applied and AppliedID are Events and LastID of what the target has confirmed.
+	Applied   int64
+	AppliedID string
 	// SnapshotOpen says that a snapshot has begun and not ended: what is in the target is not a state of the source.
 	SnapshotOpen bool
+	// Inexact counts what could not be replayed, over all runs into this target.
+	Inexact int64
 }
-
-var (
-	// ErrParts is wrapped when the parts of a value do not follow each other: an event is missing.
-	ErrParts = errors.New("parts of a value are missing")
-	// ErrTxn is wrapped when a transaction ends without its last event: an event is missing.
-	ErrTxn = errors.New("a transaction is not complete")
-)
 
 // Replayer applies events to a target. One goroutine uses it.
 type Replayer struct {
 	opts  Options
 	p     *pipeline
 	stats Stats
-	txn   string // id of the transaction whose MULTI was sent
+	db    int    // that the commands of the event at hand run in
+	txn   string // id of the transaction that is open
 	value valueState
+	group group
+	book  *bookmark // nil: nothing is remembered
 }
 
 // New returns a Replayer that talks RESP2 on conn, which is connected and authenticated, in database 0 or any other.
@@ -71,9 +73,11 @@ func New(conn io.ReadWriter, opts Options) *Replayer {
 		opts.Now = time.Now
 	}
 	r := &Replayer{opts: opts}
-	r.p = newPipeline(conn, func(id, cmd string, err error) error {
-		return r.report(id, "refused", fmt.Sprintf("the target refused %s: %v", cmd, err))
-	})
+	if opts.Bookmark {
+		r.book = newBookmark()
+	}
+	r.group.reset()
+	r.p = newPipeline(conn, r.refused)
 	return r
 }
 
@@ -84,7 +88,16 @@ func (r *Replayer) Stats() Stats {
 	return s
 }
 
+// refused judges an error reply to a command that was run.
+func (r *Replayer) refused(id, cmd string, err error) error {
+	if state := stateError(cmd, err); state != nil {
+		return state
+	}
+	return r.report(id, "refused", fmt.Sprintf("the target refused %s: %v", cmd, err))
+}
+
 func (r *Replayer) report(id, what, text string) error {
+	r.stats.Inexact++
 	p := InexactError{ID: id, What: what, Text: text}
 	if r.opts.Report == nil {
 		return p
@@ -92,8 +105,8 @@ func (r *Replayer) report(id, what, text string) error {
 	return r.opts.Report(p)
 }
 
-// Apply reads one event and applies it. Commands are sent in rounds; [Replayer.Flush] waits for the last of them, so
-// an error may concern an event before this one. After an error the Replayer is of no use any more.
+// Apply reads one event and applies it. Commands are sent in groups; [Replayer.Commit] sends the last of them, so an
+// error may concern an event before this one. After an error the Replayer is of no use any more.
 func (r *Replayer) Apply(line []byte) error {
 	e, err := Parse(line)
 	if err != nil {
@@ -108,22 +121,34 @@ func (r *Replayer) ApplyEvent(e *Event) error {
 		r.stats.Repeats++
 		return nil
 	}
-	r.stats.LastID = e.ID
-	r.stats.Events++
+	if err := r.book.check(e); err != nil {
+		return err
+	}
 	if err := r.frame(e); err != nil {
 		return err
 	}
 	if err := r.apply(e); err != nil {
 		return err
 	}
+	r.stats.LastID = e.ID
+	r.stats.Events++
 	if e.Txn != nil && e.Txn.Last {
 		r.txn = ""
-		return r.p.send(e.ID, nil, []byte("EXEC"))
+		if err := r.closeBlock(); err != nil {
+			return err
+		}
 	}
-	return nil
+	if !r.Inside() {
+		r.book.reach(e.ID)
+	}
+	return r.bound()
 }
 
-// frame opens a transaction before its first event and holds that no event is missing before this one.
+// Inside reports whether the last event was inside a transaction or a value: what came of it is not remembered, and the
+// next run will ask for all of it again.
+func (r *Replayer) Inside() bool { return r.txn != "" || r.value.open }
+
+// frame holds that no event is missing before this one, and drops a transaction whose rest will never come.
 func (r *Replayer) frame(e *Event) error {
 	if r.value.open && !r.value.continues(e) {
 		return fmt.Errorf("%w: %s comes before the last part of the value that began at %s", ErrParts, e.ID, r.value.began)
@@ -135,20 +160,16 @@ func (r *Replayer) frame(e *Event) error {
 	if r.txn == id {
 		return nil
 	}
-	if r.txn != "" && !beginsGeneration(e) {
-		return fmt.Errorf("%w: %s comes before the last event of %s", ErrTxn, e.ID, r.txn)
-	}
-	if r.txn != "" { // the generation ended inside the block: the new snapshot holds its effects
-		r.txn = ""
-		if err := r.p.send(e.ID, nil, []byte("DISCARD")); err != nil {
+	if r.txn != "" {
+		if !beginsGeneration(e) {
+			return fmt.Errorf("%w: %s comes before the last event of %s", ErrTxn, e.ID, r.txn)
+		}
+		if err := r.dropBlock(e.ID); err != nil { // the generation ended inside the block: the new snapshot holds its effects
 			return err
 		}
 	}
-	if id == "" {
-		return nil
-	}
 	r.txn = id
-	return r.p.send(e.ID, nil, []byte("MULTI"))
+	return nil
 }
 
 func beginsGeneration(e *Event) bool {
@@ -156,8 +177,16 @@ func beginsGeneration(e *Event) bool {
 }
 
 func (r *Replayer) apply(e *Event) error {
+	switch ours, err := r.book.isOurs(e); {
+	case err != nil:
+		return err
+	case ours && e.Keys != nil:
+		return r.report(e.ID, "reserved", e.Cmd+" has a key of the replay itself")
+	case ours:
+		return nil
+	}
 	if e.Cause == "oversize" || e.Omitted != nil {
-		return r.report(e.ID, "oversize", fmt.Sprintf("%s left out", describe(e)))
+		return r.report(e.ID, "oversize", describe(e)+" left out")
 	}
 	switch e.Op {
 	case "r":
@@ -183,11 +212,7 @@ func (r *Replayer) message(e *Event) error {
 		r.stats.Snapshots++
 		r.stats.SnapshotOpen = true
 		r.value = valueState{}
-		if err := r.p.send(e.ID, nil, []byte("FLUSHALL")); err != nil {
-			return err
-		}
-		// Servers before 7.0 have no functions and refuse the command.
-		return r.p.send(e.ID, func(*reply) error { return nil }, []byte("FUNCTION"), []byte("FLUSH"))
+		return r.empty(e.ID)
 	case "snapshot_end":
 		r.stats.SnapshotOpen = false
 		return nil
@@ -203,9 +228,24 @@ func (r *Replayer) message(e *Event) error {
 	return r.report(e.ID, "unknown", "a message of kind "+e.Kind+" was not replayed")
 }
 
-// Flush waits until the target has answered everything sent. It fails when a value or transaction is not complete.
+// empty drops all data and functions of the target, and what it remembers of an older generation's problems.
+func (r *Replayer) empty(id string) error {
+	if err := r.Commit(); err != nil {
+		return err
+	}
+	// Servers before 7.0 have no functions and refuse the command, which inside MULTI would undo the rest.
+	if err := r.p.send(id, func(*reply) error { return nil }, []byte("FUNCTION"), []byte("FLUSH")); err != nil {
+		return err
+	}
+	r.db = noDB
+	r.send(id, []byte("FLUSHALL"))
+	r.stats.Inexact = 0
+	return nil
+}
+
+// Flush is Commit at the end of the events. It fails when a value or transaction is not complete.
 func (r *Replayer) Flush() error {
-	if err := r.p.flush(); err != nil {
+	if err := r.Commit(); err != nil {
 		return err
 	}
 	switch {

@@ -88,6 +88,9 @@ func (r *Replayer) writeStream(e *Event, key []byte, part Part) error {
 	if part.I == 0 {
 		*st = streamState{groups: map[string]bool{}, empty: true}
 	}
+	if err := r.direct(e.ID, *e.DB); err != nil {
+		return err
+	}
 	for _, entry := range v.Entries {
 		argv := [][]byte{[]byte("XADD"), key, []byte(entry.id)}
 		for _, f := range entry.fields {

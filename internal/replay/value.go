@@ -40,18 +40,14 @@ func (r *Replayer) read(e *Event) error {
 	if !ok || e.DB == nil || e.Value == nil {
 		return fmt.Errorf("%w: %s: a snapshot event without key, db or value", ErrEvent, e.ID)
 	}
-	if err := r.p.selectDB(e.ID, *e.DB); err != nil {
-		return err
-	}
+	r.db = *e.DB
 	part := Part{Last: true}
 	if e.Part != nil {
 		part = *e.Part
 	}
 	if part.I == 0 {
 		r.value = valueState{open: true, began: e.ID, db: *e.DB, key: string(key)}
-		if err := r.p.send(e.ID, nil, []byte("DEL"), key); err != nil {
-			return err
-		}
+		r.send(e.ID, []byte("DEL"), key)
 	} else if !r.value.open {
 		return fmt.Errorf("%w: %s is part %d and part 0 has not come", ErrParts, e.ID, part.I)
 	}
@@ -66,7 +62,8 @@ func (r *Replayer) read(e *Event) error {
 	if e.ExpireAtMs == nil {
 		return nil
 	}
-	return r.p.send(e.ID, nil, []byte("PEXPIREAT"), key, strconv.AppendInt(nil, r.raise(*e.ExpireAtMs), 10))
+	r.send(e.ID, []byte("PEXPIREAT"), key, strconv.AppendInt(nil, r.raise(*e.ExpireAtMs), 10))
+	return nil
 }
 
 // write sends the value of one event.
@@ -103,7 +100,8 @@ func (r *Replayer) writeString(e *Event, key []byte, part Part) error {
 	if part.I > 0 {
 		cmd = "APPEND"
 	}
-	return r.p.send(e.ID, nil, []byte(cmd), key, value)
+	r.send(e.ID, []byte(cmd), key, value)
+	return nil
 }
 
 func (r *Replayer) writeElements(e *Event, cmd string, key []byte) error {
@@ -123,7 +121,8 @@ func (r *Replayer) writeElements(e *Event, cmd string, key []byte) error {
 		}
 		argv = append(argv, b)
 	}
-	return r.p.send(e.ID, nil, argv...)
+	r.send(e.ID, argv...)
+	return nil
 }
 
 // writeHash keeps the order of the fields, which encoding/json's maps would lose.
@@ -152,9 +151,7 @@ func (r *Replayer) writeHash(e *Event, key []byte) error {
 		argv = append(argv, b)
 	}
 	if len(argv) > 2 {
-		if err := r.p.send(e.ID, nil, argv...); err != nil {
-			return err
-		}
+		r.send(e.ID, argv...)
 	}
 	return r.expireFields(e, key)
 }
@@ -177,9 +174,7 @@ func (r *Replayer) expireFields(e *Event, key []byte) error {
 			[]byte("HPEXPIREAT"), key, strconv.AppendInt(nil, ms, 10),
 			[]byte("FIELDS"), strconv.AppendInt(nil, int64(len(fields)), 10),
 		}
-		if err := r.p.send(e.ID, nil, append(argv, fields...)...); err != nil {
-			return err
-		}
+		r.send(e.ID, append(argv, fields...)...)
 	}
 	return nil
 }
@@ -207,18 +202,16 @@ func (r *Replayer) writePairs(e *Event, cmd string, key []byte, first int) error
 		minusZero = minusZero || cmd == "ZADD" && p[first] == "-0"
 	}
 	if !minusZero {
-		return r.p.send(e.ID, nil, argv...)
+		r.send(e.ID, argv...)
+		return nil
 	}
 	// A score of -0 shows that the source has a skiplist: the listpack of a small sorted set turns it into 0. A member
 	// too long for a listpack makes the target have a skiplist too; there is no way back to a listpack.
 	long := []byte("keyfeed:replay:" + strings.Repeat("x", 1024))
-	if err := r.p.send(e.ID, nil, []byte("ZADD"), key, []byte("0"), long); err != nil {
-		return err
-	}
-	if err := r.p.send(e.ID, nil, argv...); err != nil {
-		return err
-	}
-	return r.p.send(e.ID, nil, []byte("ZREM"), key, long)
+	r.send(e.ID, []byte("ZADD"), key, []byte("0"), long)
+	r.send(e.ID, argv...)
+	r.send(e.ID, []byte("ZREM"), key, long)
+	return nil
 }
 
 func (r *Replayer) writeDump(e *Event, key []byte) error {
@@ -235,7 +228,8 @@ func (r *Replayer) writeDump(e *Event, key []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: dump: %w", ErrEvent, err)
 	}
-	return r.p.send(e.ID, nil, []byte("RESTORE"), key, []byte("0"), dump, []byte("REPLACE"))
+	r.send(e.ID, []byte("RESTORE"), key, []byte("0"), dump, []byte("REPLACE"))
+	return nil
 }
 
 func unmarshal(b []byte, to any) error {

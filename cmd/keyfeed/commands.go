@@ -10,6 +10,7 @@ import (
 	"keyfeed/ingest"
 	"keyfeed/internal/bridge"
 	"keyfeed/internal/config"
+	"keyfeed/internal/replay"
 	"keyfeed/sinks"
 )
 
@@ -39,6 +40,7 @@ func verbs() []verb {
 		{"backlog", "inspect|cut", "look at the log on disk; cut: drop what follows a damaged place", runBacklog},
 		{"decode", "FILE", "print an RDB file or a log segment as events", runDecode},
 		{"tail", "[-from new|start|N] [-json] [-follow=false]", "print the events of the sink", runTail},
+		{"replay", "-from nats|kafka|FILE|- [-to URL] [-to-end] [-overwrite]", "apply the events to another server, which becomes a copy of the source", runReplay},
 		{"schema", "", "print the JSON Schema of events", runSchema},
 		{"healthcheck", "", "exit 0 when the keyfeed of this configuration is ready", runHealthcheck},
 		{"version", "", "print version and build", runVersion},
@@ -91,13 +93,15 @@ func exit(p process, err error) int {
 	fmt.Fprintf(p.stderr, "keyfeed: %v\n", err)
 	_, usage := errors.AsType[*usageError](err)
 	_, settings := errors.AsType[*config.Error](err)
+	_, inexact := errors.AsType[replay.InexactError](err)
 	switch {
 	case usage, settings:
 		return exitConfig
-	case errors.Is(err, sinks.ErrFenced):
+	case errors.Is(err, sinks.ErrFenced), errors.Is(err, replay.ErrFenced):
 		return exitFenced
 	case errors.Is(err, bridge.ErrOperator), errors.Is(err, bridge.ErrLocked),
-		errors.Is(err, ingest.ErrOperator), errors.Is(err, sinks.ErrConfig):
+		errors.Is(err, ingest.ErrOperator), errors.Is(err, sinks.ErrConfig),
+		errors.Is(err, replay.ErrTarget), errors.Is(err, replay.ErrGap), inexact:
 		return exitOperator
 	default:
 		return exitError

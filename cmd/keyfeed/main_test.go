@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,14 +9,14 @@ import (
 	"keyfeed/internal/testenv"
 )
 
+// beKeyfeed is the variable that makes this test's program keyfeed itself, for processes that are killed.
+const beKeyfeed = "TEST_BE_KEYFEED"
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"keyfeed": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			os.Exit(run(ctx, process{args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}))
-		},
-	})
+	if os.Getenv(beKeyfeed) != "" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"keyfeed": main})
 }
 
 // TestScripts runs the command line as a manual would show it. $REDIS is a server of its own for each script.

@@ -34,6 +34,8 @@ type Config struct {
 	Log             Log           `envPrefix:"LOG_"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s" min:"0s" max:"1h" desc:"How long SIGTERM may take to publish what has been read. Stay below the grace period of the orchestrator."`
 
+	Target Target `envPrefix:"TARGET_" group:"Target: the server that keyfeed replay writes to"`
+
 	given    map[string]bool // full names that the environment sets
 	warnings []string
 }
@@ -87,6 +89,15 @@ type Source struct {
 	ReconnectMax     time.Duration `env:"RECONNECT_MAX" envDefault:"10s" min:"1ms" max:"1h" desc:"Longest wait between two connections."`
 
 	TLS TLS `envPrefix:"TLS_"`
+}
+
+// Target is the server that a replay writes to.
+type Target struct {
+	URL      URL           `env:"URL" example:"redis://127.0.0.1:6380" desc:"redis://host:port, rediss://host:port (TLS) or unix:///path. -to of the command wins."`
+	Username string        `env:"USERNAME" example:"keyfeed" desc:"ACL user. Without it the password is that of the user default."`
+	Password Secret        `env:"PASSWORD" example:"secret" desc:"Password for AUTH."`
+	Timeout  time.Duration `env:"TIMEOUT" envDefault:"10s" min:"10ms" max:"5m" desc:"For connecting and logging in, TLS included."`
+	TLS      TLS           `envPrefix:"TLS_"`
 }
 
 // Values of [Source.Ack].

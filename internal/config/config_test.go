@@ -57,8 +57,8 @@ func TestDefaultsAndExamplesAreValid(t *testing.T) {
 			environ = environ[:1]
 		case strings.HasPrefix(name, "KEYFEED_SOURCE_TLS_"), strings.HasSuffix(name, "CREDS_FILE"):
 			continue // they name files: see TestTLS and TestBadSettings
-		case name == "KEYFEED_SOURCE_USERNAME":
-			environ = append(environ, "KEYFEED_SOURCE_PASSWORD=x")
+		case name == "KEYFEED_SOURCE_USERNAME", name == "KEYFEED_TARGET_USERNAME":
+			environ = append(environ, strings.Replace(name, "USERNAME", "PASSWORD=x", 1))
 		}
 		if _, err := config.Load(environ); err != nil {
 			t.Errorf("%s: %v", setting, err)

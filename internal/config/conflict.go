@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"keyfeed/ingest"
+	"keyfeed/internal/redisurl"
 )
 
 // conflicts checks settings against each other.
 func (c *Config) conflicts() []string {
 	var p problems
 	c.Source.conflicts(&p)
+	c.Target.conflicts(&p)
 	c.memoryConflicts(&p)
 	switch c.Sink {
 	case SinkNATS:
@@ -52,6 +54,24 @@ func (s *Source) conflicts(p *problems) {
 		return
 	}
 	s.TLS.conflicts(p, "KEYFEED_SOURCE_TLS_")
+}
+
+func (t *Target) conflicts(p *problems) {
+	if t.Username != "" && !t.Password.IsSet() {
+		p.add("KEYFEED_TARGET_USERNAME needs KEYFEED_TARGET_PASSWORD")
+	}
+	if t.URL.Reveal() == "" {
+		return // -to names it, or nobody replays
+	}
+	parsed, err := redisurl.Parse(t.URL.Reveal(), "target")
+	if err != nil {
+		p.add("KEYFEED_TARGET_URL: %v", err)
+		return
+	}
+	if (parsed.Username != "" || parsed.Password != "") && (t.Username != "" || t.Password.IsSet()) {
+		p.add("KEYFEED_TARGET_URL holds a user or password, and so do KEYFEED_TARGET_USERNAME or KEYFEED_TARGET_PASSWORD: keep one")
+	}
+	t.TLS.conflicts(p, "KEYFEED_TARGET_TLS_")
 }
 
 func (t *TLS) conflicts(p *problems, prefix string) {

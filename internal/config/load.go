@@ -35,7 +35,7 @@ func Load(environ []string) (Config, error) {
 	if len(l.problems) > 0 {
 		// What could be read is returned, so that more can be checked; but no URL, which may hide a password where none is
 		// looked for.
-		cfg.Source.URL, cfg.NATS.URL = URL{}, URL{NATSEmbedded}
+		cfg.Source.URL, cfg.Target.URL, cfg.NATS.URL = URL{}, URL{}, URL{NATSEmbedded}
 		return cfg, &Error{Problems: l.problems}
 	}
 	return cfg, nil

@@ -57,6 +57,7 @@ type Config struct {
 
 	Quiet time.Duration // a fenced process stands by until no other writer was seen for so long; 0 = see standby.go
 
+	SinkPatience     time.Duration // how long a full sync waits for a sink that is not open yet; 0 = a minute, negative = it does not
 	StallTimeout     time.Duration // nothing moves for so long: it is reported; 0 = 2 minutes
 	CountEvery       time.Duration // how often the source is asked for its number of keys; 0 = every minute
 	MaxShrink        int           // percent of the keys that a full sync may take away without an operator's approval; 0 = all
@@ -101,7 +102,8 @@ type Bridge struct {
 	confirmed change.Position // guarded by mu
 
 	standing bool // another keyfeed writes to the sink, and this one waits; guarded by mu
-	detached bool // the source is left alone until the sink's position is known; see standby.go; guarded by mu
+	detached bool // the source is left alone until the sink's position is placed; see standby.go; guarded by mu
+	placed   bool // the planner has compared the sink's position with the disk; guarded by mu
 
 	// What the next attempt to reach the source must do differently; guarded by mu.
 	forceFull  string             // reason of the full sync to ask for; empty = ask for what Resume finds
@@ -117,6 +119,8 @@ type Bridge struct {
 	publishing *snapshot.Reader   // of the snapshot being published, or the last one
 
 	budget       budget            // guarded by mu
+	turn         turn              // guarded by mu
+	sinkDue      time.Time         // until when a full sync waits for the sink's position; zero = none had to; guarded by mu
 	stall        *Stall            // what stands still, nil = nothing; guarded by mu
 	keys         keyCount          // guarded by mu
 	identity     identity          // of the source; guarded by mu

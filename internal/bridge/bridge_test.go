@@ -38,7 +38,8 @@ type rig struct {
 	source *testenv.Instance
 	sink   *memorySink
 	cfg    bridge.Config
-	noLog  bool // there is nothing on disk to ask the source from
+	noLog  bool        // there is nothing on disk to ask the source from
+	waits  func() bool // a full sync waits for the sink's position
 
 	b    *bridge.Bridge
 	stop context.CancelFunc

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"keyfeed/ingest"
 )
 
 // budgetFile in the source's directory holds when full syncs began, so that a process that dies in each of them, and is
@@ -33,9 +30,8 @@ type budget struct {
 	dir      string    // empty: the count lives as long as the process
 	attempts []attempt // of the last hour, oldest first
 
-	due  bool // the source will send everything: the next link waits for the budget, whatever it is going to ask
-	told bool // the wait under way was logged
-	next time.Time
+	told bool      // the wait under way was logged
+	next time.Time // when the one that is needed may begin; zero = none is
 }
 
 // maxAttempts bounds what is remembered: requested full syncs pass the budget, and many may come.
@@ -159,32 +155,14 @@ func readState(dir, name string, v any) error {
 	return nil
 }
 
-// budgetPoll is how often a wait for the budget looks whether a full sync is still what is needed.
-const budgetPoll = 5 * time.Second
-
-// awaitBudget waits a turn if the link would have the source send everything and the budget does not allow that yet. It
-// reports whether it waited: what to ask for is then decided anew, since it may have changed.
-func (b *Bridge) awaitBudget(ctx context.Context, r ingest.Resume) (waited bool, err error) {
-	b.mu.Lock()
-	wait := b.fullSyncWaitLocked(r.Full || b.budget.due)
-	if wait == 0 {
-		b.budget.due = false
-	}
-	b.mu.Unlock()
-	if wait == 0 {
-		return false, nil
-	}
-	return true, awaitFor(ctx, nil, min(wait, budgetPoll)) // nothing wakes it earlier
-}
-
-// fullSyncWaitLocked is how long a full sync has to wait, 0 where none is coming or it may begin; the wait is logged once and
-// shown in Status. A request by an operator waits for nothing, once: if it fails, its retries are held to the budget
-// like any other. b.mu is held.
-func (b *Bridge) fullSyncWaitLocked(coming bool) time.Duration {
+// fullSyncWaitLocked is how long a full sync, which is needed, has to wait; the wait is logged once and shown in Status. A
+// request by an operator waits for nothing, once: if it fails, its retries are held to the budget like any other. b.mu is
+// held.
+func (b *Bridge) fullSyncWaitLocked() time.Duration {
 	bu := &b.budget
 	now := time.Now()
 	wait := bu.wait(now)
-	if !coming || b.requestFresh || wait == 0 {
+	if b.requestFresh || wait == 0 {
 		bu.told, bu.next = false, time.Time{}
 		return 0
 	}
@@ -197,17 +175,6 @@ func (b *Bridge) fullSyncWaitLocked(coming bool) time.Duration {
 			"in", wait.Round(time.Second).String(), "begun_in_the_last_hour", len(bu.attempts), "per_hour", bu.perHour)
 	}
 	return wait
-}
-
-// admitLocked refuses a full sync that the budget does not allow yet, and has the next link wait. b.mu is held.
-func (b *Bridge) admitLocked() error {
-	wait := b.fullSyncWaitLocked(true)
-	if wait == 0 {
-		return nil
-	}
-	b.budget.due = true
-	return fmt.Errorf("%w: the source sends everything, and the budget of full syncs allows the next one in %s "+
-		"(KEYFEED_FULL_SYNCS_PER_HOUR)", ingest.ErrRetry, wait.Round(time.Second))
 }
 
 // spendLocked counts the full sync that the source has begun. It is counted before a request is marked as tried: a crash
@@ -239,8 +206,7 @@ type FullSyncStatus struct {
 
 func (b *budget) status() FullSyncStatus {
 	s := FullSyncStatus{PerHour: b.perHour, LastHour: len(b.attempts)}
-	if !b.next.IsZero() {
-		next := b.next
+	if next := b.next; next.After(time.Now()) {
 		s.NextAt = &next
 	}
 	return s

@@ -42,7 +42,9 @@ func (b *Bridge) publishedLocked(g *generation) error {
 		return nil
 	}
 	m := g.meta
-	m.Published = true
+	// Begun, too: of a spool in a directory that is older than the sink nobody has noted that yet, and a full sync would
+	// replace it, with what its log still holds.
+	m.Begun, m.Published = true, true
 	if err := b.saveMeta(g, m); err != nil {
 		if !noSpace(err) {
 			return err

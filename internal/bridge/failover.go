@@ -16,13 +16,14 @@ import (
 // part, so that a failover ends in a partial resync wherever the protocol allows one.
 func (s *store) Inspect(ctx context.Context, server ingest.ServerInfo, r ingest.Resume) (ingest.Resume, error) {
 	b := (*Bridge)(s)
-	r, err := b.rewind(ctx, &server, r)
+	planned := r
+	r, err := b.rewind(ctx, &server, planned)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked, b.informed = r, server.ReplID != ""
 	b.inspected = server
 	if err == nil {
-		err = b.inspectFullLocked(&server, r)
+		err = b.inspectFullLocked(ctx, &server, planned, r)
 	}
 	return r, err
 }

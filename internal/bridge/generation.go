@@ -138,7 +138,7 @@ func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 			if !logged {
 				return discard("the snapshot was not complete")
 			}
-			g.meta.Published = true // a log is made when the spool is complete: this one was removed because it is in the sink
+			g.meta.Begun, g.meta.Published = true, true // a log is made when the spool is complete: this one was removed because it is in the sink
 		case err != nil:
 			return nil, fmt.Errorf("%w: %w. Move %s away; keyfeed resumes from the sink's position or takes a new snapshot", ErrOperator, err, dir)
 		}

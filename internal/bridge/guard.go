@@ -162,14 +162,3 @@ func (b *Bridge) keysHeld() (int64, bool) {
 	defer b.mu.Unlock()
 	return b.keys.Keys, b.keys.Known
 }
-
-// inspectFullLocked is what stands between INFO and a PSYNC that the source will answer with everything. b.mu is held.
-func (b *Bridge) inspectFullLocked(server *ingest.ServerInfo, r ingest.Resume) error {
-	if !r.Full && server.Refuses(r) == "" {
-		return nil
-	}
-	if err := b.guardLocked(server); err != nil {
-		return err
-	}
-	return b.admitLocked() // the source is not asked for a fork in vain
-}

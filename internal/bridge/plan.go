@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"keyfeed/internal/change"
 	"keyfeed/internal/event"
@@ -36,7 +37,9 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 		b.mu.Lock()
 		ch := b.changed
 		feed, err := b.planLocked(pos)
-		b.attachLocked()
+		if feed != nil || err != nil || b.unlogged == nil { // else the look was put off
+			b.placedLocked()
+		}
 		b.mu.Unlock()
 		switch {
 		case noSpace(err): // what must be stored before an event leaves cannot be; others may make room
@@ -64,6 +67,7 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 //	| inside a snapshot                     | not that spool                | full sync, reason snapshot_lost           |
 //	| in the stream                         | its log                       | publish from there; then the next snapshot |
 //	| in the stream                         | not its log, a newer spool    | publish the spool from its start          |
+//	| in the stream                         | not its log, an older spool   | put both aside, ask from the position     |
 //	| behind a cut that a failover made     | the log, cut                  | full sync, reason history_rewritten       |
 //	| in the stream                         | not its log                   | put the log aside, ask from the position  |
 //	| any                                   | nothing, or being received    | wait for the link                         |
@@ -72,7 +76,7 @@ func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 	if newest == nil || b.unlogged != nil && !b.heldLocked(pos) {
 		return nil, nil
 	}
-	newer := newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen || !newest.meta.Begun)
+	newer := newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen)
 	switch {
 	case pos.IsZero():
 		if newer {
@@ -156,6 +160,7 @@ func (b *Bridge) forceLocked(reason string) {
 }
 
 func (b *Bridge) restartLocked() {
+	b.turn.at = time.Time{} // the next question is another one
 	if b.restart != nil {
 		b.restart()
 	}

@@ -30,7 +30,7 @@ func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
 		ch := b.changed
 		g, pos, known, forced := b.newestLocked(), b.sinkPos, b.sinkKnown, b.forceFull
 		always := b.firstAsk && b.cfg.SnapshotMode == SnapshotAlways
-		detached := b.detached
+		detached := b.detached && !b.placed
 		b.mu.Unlock()
 		switch {
 		case detached:

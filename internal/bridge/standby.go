@@ -66,15 +66,6 @@ func (b *Bridge) setStanding(on bool) {
 	b.standing = on
 }
 
-// attachLocked lets the link ask the source: the planner has seen the sink's position, and wants what does not continue it
-// dropped. b.mu is held.
-func (b *Bridge) attachLocked() {
-	if b.detached {
-		b.detached = false
-		b.broadcastLocked()
-	}
-}
-
 // fenced notes for the next start that err was another writer's takeover.
 func (b *Bridge) fenced(err error) error {
 	if !errors.Is(err, sinks.ErrFenced) || b.memory() {

@@ -212,6 +212,11 @@ func whole() fakeprimary.History {
 	return fakeprimary.History{ReplID: idA, Offset: base, Payload: rdb("s1"), Stream: sets("k", 1, 12)}
 }
 
+// wholeAfter has history A, but the first n units have left its backlog.
+func wholeAfter(n int) fakeprimary.History {
+	return fakeprimary.History{ReplID: idA, Offset: at(n), Payload: rdb("s1"), Stream: sets("k", n+1, 12)}
+}
+
 // overrun has history A, but the first 20 units have left its backlog.
 func overrun() fakeprimary.History {
 	return fakeprimary.History{ReplID: idA, Offset: at(20), Payload: rdb("s1"), Stream: sets("z", 1, 1)}
@@ -262,6 +267,7 @@ func inside(gen uint64, n int64) func(*disk) change.Position {
 }
 
 func resyncSink(c *bridge.Config)  { c.OnSinkLoss = bridge.PolicyResync }
+func patient(c *bridge.Config)     { c.SinkPatience = time.Hour }
 func failHistory(c *bridge.Config) { c.OnHistoryLoss = bridge.PolicyFail }
 
 // newFakeRig makes the disk and the source of a row, and a rig that has not started.
@@ -287,7 +293,7 @@ func newFakeRig(t *testing.T, tt *row) (*rig, *fakeSource) {
 		Backlog:      backlog.Config{MaxBytes: 64 << 20, Sync: time.Millisecond},
 		Pump:         pump.Config{HeartbeatInterval: 50 * time.Millisecond, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond, FlushTimeout: time.Second},
 		SnapshotMode: bridge.SnapshotWhenNeeded, OnHistoryLoss: bridge.PolicyResync, OnSinkLoss: bridge.PolicyFail,
-		OnBacklogFull: bridge.PolicyBlock,
+		OnBacklogFull: bridge.PolicyBlock, SinkPatience: -1,
 	}}
 	if tt.set != nil {
 		tt.set(&r.cfg)
@@ -318,6 +324,9 @@ func runRow(t *testing.T, tt *row) {
 		}
 	}
 	before := listing(t, filepath.Join(r.cfg.DataDir, "sources", "s"))
+	r.waits = func() bool { // where the source does not change its mind, nothing but the sink can end that
+		return r.cfg.SinkPatience > 0 && len(tt.source) == 1 && src.logged.has("waiting for the sink's position first")
+	}
 	r.noLog = !strings.Contains(before, "gen.json\"") || !strings.Contains(before, ".seg") && !strings.Contains(before, "spool.json") // then the sink is asked first
 	r.start()
 	if tt.late == nil {
@@ -365,7 +374,7 @@ func (l *lines) has(s string) bool {
 	return strings.Contains(l.buf.String(), s)
 }
 
-// settled waits until the source has given a stream, or needs to know the sink's position first, or Run has ended.
+// settled waits until the source has given a stream, or the link needs to know the sink's position first, or Run has ended.
 func (r *rig) settled() {
 	r.t.Helper()
 	testenv.Eventually(r.t, patience, "the source's answer", func() bool {
@@ -376,7 +385,7 @@ func (r *rig) settled() {
 		default:
 		}
 		l := r.b.Status().Link
-		return l.PartialSyncs+l.FullSyncs > 0 || r.noLog
+		return l.PartialSyncs+l.FullSyncs > 0 || r.noLog || r.waits != nil && r.waits()
 	})
 }
 

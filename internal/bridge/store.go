@@ -20,7 +20,7 @@ func (s *store) Resume(ctx context.Context) (ingest.Resume, error) {
 	r, err := b.resume(ctx)
 	for err == nil {
 		var waited bool
-		if waited, err = b.awaitBudget(ctx, r); err == nil && !waited {
+		if waited, err = b.awaitTurn(ctx, r); err == nil && !waited {
 			break
 		}
 		if err == nil {
@@ -57,6 +57,7 @@ func (s *store) Continue(_ context.Context, replid string) (ingest.Log, error) {
 		}
 	}
 	b.firstAsk, b.askSink = false, false
+	b.agreedLocked()
 	if err := b.rememberLocked(&b.inspected); err != nil {
 		return nil, err
 	}
@@ -89,10 +90,13 @@ func (b *Bridge) continueSinkLocked() (*generation, error) {
 
 // FullSync implements ingest.Store: a new generation begins. The older logs stay as they are until it is complete: where
 // it never will be, the source may turn out to continue them.
-func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool, error) {
+func (s *store) FullSync(ctx context.Context, full ingest.FullSync) (ingest.Spool, error) {
 	b := (*Bridge)(s)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	b.recognizeLocked(&full.Server)
 	reason, err := b.reasonLocked()
 	if err != nil {
@@ -101,12 +105,13 @@ func (s *store) FullSync(_ context.Context, full ingest.FullSync) (ingest.Spool,
 	if err := b.guardLocked(&full.Server); err != nil {
 		return nil, err
 	}
-	if err := b.admitLocked(); err != nil {
+	if err := b.admitAnswerLocked(); err != nil {
 		return nil, err
 	}
 	if err := b.spendLocked(); err != nil {
 		return nil, retryFull(err)
 	}
+	b.agreedLocked()
 	if err := b.forgetAsideLocked(); err != nil {
 		return nil, err
 	}

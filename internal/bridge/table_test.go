@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
+	"keyfeed/internal/bridge"
 	"keyfeed/internal/change"
 	"keyfeed/internal/fakeprimary"
 	"keyfeed/internal/resp"
@@ -104,6 +106,40 @@ var startRows = []row{
 	{id: "B1", disk: disks(logOnly), sink: after(gen1, 7), source: sources(whole()), asked: "a7", want: "k08 k09 k10 k11 k12", late: new(""), turns: true},
 	{id: "B1, the source first", disk: disks(logOnly), sink: after(gen1, 7), source: sources(whole()), asked: "*", want: "k08 k09 k10 k11 k12"},
 	{id: "B2", disk: disks(logOnly), sink: after(gen2, 7), source: sources(whole()), asked: "a5 a7", want: "k08 k09 k10 k11 k12"},
+	{
+		id: "B4", disk: disks(logOnly), sink: after(gen1, 7), source: sources(wholeAfter(6)), set: patient, asked: "a7",
+		want: "k08 k09 k10 k11 k12",
+	},
+	{
+		id: "B4, the sink first", disk: disks(logOnly), sink: after(gen1, 7), source: sources(wholeAfter(6)), asked: "a7",
+		want: "k08 k09 k10 k11 k12", late: new(""), turns: true,
+	},
+	{
+		id: "B4, no INFO", disk: disks(logOnly), sink: after(gen1, 7), source: sources(wholeAfter(6)), noInfo: true, set: patient, asked: "a5",
+		want: "begin:history_lost:after-7 s1 end k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "B4, the sink is away", disk: disks(logOnly), sink: after(gen1, 3), source: sources(wholeAfter(6)), asked: "a5",
+		set:  func(c *bridge.Config) { c.SinkPatience = time.Millisecond },
+		want: "k04 k05 begin:history_lost:after-5 s1 end k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "B4, the source goes on", disk: disks(logOnly), sink: after(gen1, 3), source: sources(wholeAfter(6), whole()), set: patient, asked: "a5",
+		want: "k04 k05 k06 k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "B5", disk: disks(pending), sink: after(gen2, 7), source: sources(wholeAfter(6)), set: patient, asked: "a7",
+		want: "k08 k09 k10 k11 k12",
+	},
+	{id: "B6", disk: disks(pending), sink: after(gen2, 7), source: sources(whole()), asked: "a5 a7", want: "k08 k09 k10 k11 k12"},
+	{id: "B7", disk: disks(received), sink: after(gen2, 7), source: sources(whole()), asked: "*", want: "k08 k09 k10 k11 k12"},
+	{id: "B8", disk: disks(logOnly, newer), sink: after(gen2+5, 7), source: sources(whole()), asked: "a5 a7", want: "k08 k09 k10 k11 k12"},
+	{
+		id: "B9", disk: disks(pending), sink: func(*disk) change.Position {
+			return change.Position{Gen: gen2, Offset: base, ReplID: idA, Count: 2, Spool: "another"}
+		}, source: sources(whole()), asked: "a5 full",
+		want: "begin:snapshot_lost:after-0 s1 end k01 k02 k03 k04 k05 k06 k07 k08 k09 k10 k11 k12",
+	},
 	{
 		id: "B3", disk: disks(logOnly), sink: after(gen1, 7), source: sources(overrun()), asked: "a7",
 		want: "begin:history_lost:after-7 s1 end z01", late: new(""), turns: true,

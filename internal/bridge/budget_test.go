@@ -2,6 +2,8 @@ package bridge_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -70,4 +72,42 @@ func testFullSyncBudget(t *testing.T, informed bool) {
 	r.await("b")
 	r.stopClean()
 	check(2, 3, "initial", "requested")
+}
+
+// spent writes that one full sync began five minutes ago.
+func (d *disk) spent() {
+	d.must(os.MkdirAll(d.source(), 0o750))
+	d.must(os.WriteFile(filepath.Join(d.source(), "fullsyncs.json"),
+		fmt.Appendf(nil, `[{"began_ms":%d,"done":true}]`, time.Now().Add(-5*time.Minute).UnixMilli()), 0o600))
+}
+
+// TestBudgetAsksAgain: the source answers once as if nothing but a full sync would do, and the budget is spent. It goes on
+// with the log at the next question, which comes long before the budget allows a full sync.
+func TestBudgetAsksAgain(t *testing.T) {
+	for _, noInfo := range []bool{false, true} {
+		t.Run(fmt.Sprint("INFO permitted: ", !noInfo), func(t *testing.T) {
+			runRow(t, &row{
+				disk: disks(logOnly), break_: (*disk).spent, sink: after(gen1, 3), source: sources(stranger(), whole()), noInfo: noInfo,
+				set:   func(c *bridge.Config) { c.FullSyncsPerHour = 1 },
+				asked: map[bool]string{false: "a5", true: "a5 a5"}[noInfo], want: "k04 k05 k06 k07 k08 k09 k10 k11 k12",
+			})
+		})
+	}
+}
+
+// TestAlwaysKeepsToTheBudget: a snapshot at every start, but none that the budget does not allow: the log goes on.
+func TestAlwaysKeepsToTheBudget(t *testing.T) {
+	always := func(c *bridge.Config) { c.FullSyncsPerHour, c.SnapshotMode = 1, bridge.SnapshotAlways }
+	for _, tt := range []row{
+		{id: "a log", disk: disks(logOnly), asked: "a5", want: "k04 k05 k06 k07 k08 k09 k10 k11 k12"},
+		{id: "no log", asked: "a3", want: "k04 k05 k06 k07 k08 k09 k10 k11 k12"},
+	} {
+		t.Run(tt.id, func(t *testing.T) {
+			tt.sink, tt.source, tt.set, tt.break_, tt.late = after(gen1, 3), sources(whole()), always, (*disk).spent, new("")
+			if tt.disk != nil {
+				tt.late = new("k04 k05")
+			}
+			runRow(t, &tt)
+		})
+	}
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"keyfeed/ingest"
 	"keyfeed/internal/change"
@@ -20,7 +21,7 @@ import (
 //	| nothing                                  | everything                                       |
 //
 // Without a log it waits until the sink has told its position. Under KEYFEED_SNAPSHOT_MODE=always the first question
-// is for everything, unless a snapshot is under way.
+// is for everything, unless a snapshot is under way or the budget does not allow one.
 func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
 	if err := b.awaitRoom(ctx); err != nil {
 		return ingest.Resume{}, fmt.Errorf("waiting for room on the disk: %w", err)
@@ -42,6 +43,9 @@ func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
 		case g == nil && known && pos.InSnapshot():
 			return ingest.Resume{Full: true, Reason: event.ReasonSnapshotLost}, nil
 		case always && known && !pos.InSnapshot() && (g == nil || !b.pending(g)):
+			if b.skipAlways() {
+				continue
+			}
 			return ingest.Resume{Full: true, Reason: event.ReasonRequested}, nil
 		case always && !known:
 			// Whether a snapshot is under way is known when the sink has told its position.
@@ -54,6 +58,22 @@ func (b *Bridge) resume(ctx context.Context) (ingest.Resume, error) {
 			return ingest.Resume{}, err
 		}
 	}
+}
+
+// skipAlways reports whether the snapshot of every start is left out of this one because the budget of full syncs does not
+// allow it yet: the source may go on with the log, and would not be followed meanwhile.
+func (b *Bridge) skipAlways() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait := b.budget.wait(time.Now())
+	if wait == 0 {
+		return false
+	}
+	b.firstAsk = false
+	b.log.Warn("the budget of full syncs is spent: no snapshot at this start, although KEYFEED_SNAPSHOT_MODE=always; going on with the stream. "+
+		"KEYFEED_FULL_SYNCS_PER_HOUR is the limit, and keyfeed position reset has the next start take one all the same",
+		"next_in", wait.Round(time.Second).String())
+	return true
 }
 
 func (b *Bridge) pending(g *generation) bool {

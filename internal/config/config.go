@@ -19,7 +19,7 @@ type Config struct {
 	Backlog       Backlog `envPrefix:"BACKLOG_"`
 	SpoolMaxBytes Size    `env:"SPOOL_MAX_BYTES" min:"1MiB" example:"64GiB" desc:"Largest snapshot that is taken from the source. Default: as much as the disk holds; 256MiB where KEYFEED_DATA_DIR is memory."`
 
-	SnapshotMode string `env:"SNAPSHOT_MODE" envDefault:"when_needed" oneof:"when_needed|always|initial_only|never" group:"Snapshots and policies" desc:"when_needed: where the position cannot be continued. always: at every start, unless a snapshot is in progress. initial_only: publish one and end. never: where one would be needed, publish a gap and go on with the stream."`
+	SnapshotMode string `env:"SNAPSHOT_MODE" envDefault:"when_needed" oneof:"when_needed|always|initial_only|never" group:"Snapshots and policies" desc:"when_needed: where the position cannot be continued. always: at every start, unless a snapshot is in progress or KEYFEED_FULL_SYNCS_PER_HOUR is used up. initial_only: publish one and end. never: where one would be needed, publish a gap and go on with the stream."`
 	On           On     `envPrefix:"ON_"`
 
 	MaxShrink        int `env:"MAX_SHRINK" min:"1" max:"99" example:"50" desc:"A full sync that would leave fewer keys than this percentage less ends with exit code 3 before anything of it is published: the source may have been restarted empty. keyfeed position reset approves it. Default: off."`

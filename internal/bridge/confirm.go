@@ -41,6 +41,8 @@ func (b *Bridge) publishedLocked(g *generation) error {
 	if !g.hasSnapshot() {
 		return nil
 	}
+	// The measure first: killed in between, the next start is here again.
+	b.measureLocked(g.counted())
 	m := g.meta
 	// Begun, too: of a spool in a directory that is older than the sink nobody has noted that yet, and a full sync would
 	// replace it, with what its log still holds.

@@ -23,6 +23,7 @@ type generation struct {
 
 	// The fields below are guarded by Bridge.mu; what they point to has its own rules.
 	meta  meta
+	keys  keyCount        // of the source, as counted last while this generation was the newest
 	spool *snapshot.Spool // nil while it is being received, and after it was published
 	log   *backlog.Log    // nil while the spool is being received
 
@@ -219,6 +220,14 @@ func (b *Bridge) createLog(g *generation, o backlog.Origin) (*backlog.Log, error
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
 	return l, nil
+}
+
+// counted is how many keys the source held last in g, as far as anybody has counted.
+func (g *generation) counted() keyCount {
+	if !g.keys.Known && g.meta.Keys != nil {
+		return keyCount{Keys: *g.meta.Keys, Known: true}
+	}
+	return g.keys
 }
 
 // startLog runs the log's own goroutine until close.

@@ -19,7 +19,10 @@ import (
 // Either way the older log stays on disk, and what it holds is published before the new snapshot. keyfeed position reset
 // approves: the snapshot that it asks for passes.
 
-// keysFile in the source's directory holds the last count.
+// The measure is what the consumers hold: a full sync that the sink does not have yet is none, or several of them while the
+// sink is away would take away more together than each one alone. One that an operator approved is.
+
+// keysFile in the source's directory holds the measure.
 const keysFile = "keys.json"
 
 // keyCount is how many keys the source held, as far as what was published goes.
@@ -32,10 +35,12 @@ type keyCount struct {
 // INFO and nothing else. The number in heartbeats may be as old as that.
 const countEvery = time.Minute
 
+// guards reports whether KEYFEED_MAX_SHRINK means anything: a gap has nobody drop anything.
+func (c *Config) guards() bool { return c.MaxShrink > 0 && c.SnapshotMode != SnapshotNever }
+
 // shrinks reports whether going from so many keys to so many is more than KEYFEED_MAX_SHRINK allows.
 func (c *Config) shrinks(from keyCount, to int64) bool {
-	return c.MaxShrink > 0 && from.Known && c.SnapshotMode != SnapshotNever && // a gap has nobody drop anything
-		float64(from.Keys-to)*100 > float64(from.Keys)*float64(c.MaxShrink)
+	return c.guards() && from.Known && float64(from.Keys-to)*100 > float64(from.Keys)*float64(c.MaxShrink)
 }
 
 // guardLocked refuses the full sync of a server whose INFO says that it holds too few keys. b.mu is held.
@@ -56,13 +61,13 @@ func (b *Bridge) shrunk(from, to int64) error {
 // approved. b.mu is held.
 func (b *Bridge) guardedLocked(server *ingest.ServerInfo) bool { return b.approved || server.KeysKnown }
 
-// guardSpool counts the keys of g's snapshot, before its first event is published, where nothing else has. The mark that it
-// passed is durable: a restart does not count again. Dying before the mark does.
+// guardSpool counts the keys of g's snapshot, before its first event is published, where nothing else has. The count is
+// durable: a restart does not count again. Dying before that does.
 func (b *Bridge) guardSpool(ctx context.Context, g *generation) error {
 	b.mu.Lock()
-	spool, skip, from := g.spool, g.meta.Guarded || !b.cfg.shrinks(b.keys, 0), b.keys
+	spool, counts := g.spool, b.cfg.guards() && g.meta.Keys == nil
 	b.mu.Unlock()
-	if skip || spool == nil {
+	if !counts || spool == nil {
 		return nil
 	}
 	n, err := spool.CountKeys(ctx)
@@ -70,25 +75,33 @@ func (b *Bridge) guardSpool(ctx context.Context, g *generation) error {
 		return err
 	}
 	b.mu.Lock()
-	approved := b.approved
-	if !b.cfg.shrinks(from, n) {
-		m := g.meta
-		m.Guarded = true
-		if err = b.saveMeta(g, m); noSpace(err) {
-			b.log.Warn("the disk is full; that the snapshot's keys were counted is not noted", "error", err)
-			g.meta, err = m, nil // counted again after a restart, unless something of it was published
-		}
-		b.keepCountLocked(g, n)
-		b.mu.Unlock()
-		return err
+	from, approved := b.keys, b.approved
+	refused := !g.meta.Guarded && b.cfg.shrinks(from, n)
+	if !refused {
+		err = b.noteKeysLocked(g, n)
 	}
 	b.mu.Unlock()
-	if approved {
+	switch {
+	case !refused:
+		return err
+	case approved:
 		// The snapshot that the operator asked for is on its way; what is wrong with this one matters no more.
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
 	return b.shrunk(from.Keys, n)
+}
+
+// noteKeysLocked keeps the count of g's snapshot, which passed. b.mu is held.
+func (b *Bridge) noteKeysLocked(g *generation, n int64) error {
+	m := g.meta
+	m.Guarded, m.Keys = true, &n
+	err := b.saveMeta(g, m)
+	if noSpace(err) {
+		b.log.Warn("the disk is full; that the snapshot's keys were counted is not noted", "error", err)
+		g.meta, err = m, nil // counted again after a restart, unless something of it was published
+	}
+	return err
 }
 
 // countKeys keeps the count until ctx ends.
@@ -140,18 +153,26 @@ func (b *Bridge) counted(server *ingest.ServerInfo) {
 	b.keepCountLocked(g, server.Keys)
 }
 
-// keepCountLocked remembers n, unless the snapshot of g may still be refused for it: then it would be what the next start
-// compares with. b.mu is held.
+// keepCountLocked remembers that the source held n keys in g. What no consumer holds yet is not the measure: a snapshot that
+// is not in the sink may be refused or replaced, and what is compared with it would add up. b.mu is held.
 func (b *Bridge) keepCountLocked(g *generation, n int64) {
-	if b.cfg.MaxShrink > 0 && g.hasSnapshot() && !g.meta.Guarded {
+	g.keys = keyCount{Keys: n, Known: true}
+	if b.cfg.guards() && g.hasSnapshot() {
 		return
 	}
-	had := b.keys
-	b.keys = keyCount{Keys: n, Known: true}
-	if b.memory() || had == b.keys {
+	b.measureLocked(g.keys)
+}
+
+// measureLocked makes n what the next full sync is compared with. b.mu is held.
+func (b *Bridge) measureLocked(n keyCount) {
+	if !n.Known || n == b.keys {
 		return
 	}
-	if err := writeState(b.dir, keysFile, b.keys); err != nil {
+	b.keys = n
+	if b.memory() {
+		return
+	}
+	if err := writeState(b.dir, keysFile, n); err != nil {
 		b.log.Warn("the keys of the source could not be noted; KEYFEED_MAX_SHRINK compares with an older count after a restart", "error", err)
 	}
 }

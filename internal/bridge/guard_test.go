@@ -81,6 +81,89 @@ func TestShrunkenSourceWaitsForAnOperator(t *testing.T) {
 	}
 }
 
+// becomes replaces the source by an empty server with so many keys.
+func (r *rig) becomes(keys int, informed bool) {
+	r.t.Helper()
+	r.source = testenv.Redis(r.t, testenv.Set("repl-diskless-sync-delay", "0"))
+	for i := range keys {
+		r.set(fmt.Sprint("k", i))
+	}
+	r.cfg.Source.Address = r.source.Addr()
+	if informed {
+		return
+	}
+	if err := r.source.Client().Do(r.t.Context(), "ACL", "SETUSER", "kf", "on", ">pw", "+psync", "+replconf", "+ping").Err(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.cfg.Source.Username, r.cfg.Source.Password = "kf", "pw"
+}
+
+// TestShrinkingAddsUp: two full syncs while the sink is away, neither of which takes away too much of what the one before it
+// had. But of that nothing was published, and together they do.
+func TestShrinkingAddsUp(t *testing.T) {
+	for _, informed := range []bool{true, false} {
+		t.Run(fmt.Sprint("INFO permitted: ", informed), func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.MaxShrink, r.cfg.SinkPatience = 50, -1
+			r.becomes(10, informed)
+			r.start()
+			testenv.Eventually(t, patience, "a published snapshot", func() bool { return len(r.sink.kinds("snapshot_end")) == 1 })
+			r.stopClean()
+			r.sink.take(0)
+			spooled := func() {
+				r.start()
+				testenv.Eventually(t, patience, "a snapshot", func() bool { return r.b.Status().Link.FullSyncs == 1 })
+				_ = r.end(true) // the sink is away, and Run says so
+			}
+			r.becomes(6, informed)
+			spooled()
+			r.becomes(3, informed)
+			if !informed {
+				spooled()
+				r.sink.take(-1)
+			}
+			r.start()
+			err := r.end(false)
+			if !errors.Is(err, bridge.ErrOperator) || !strings.Contains(err.Error(), "from 10 keys to 3,") {
+				t.Errorf("Run returned %v, want an error for an operator that names what was published and what is left", err)
+			}
+			if n := len(r.sink.kinds("snapshot_begin")); n != 1 {
+				t.Errorf("%d snapshots were begun", n)
+			}
+		})
+	}
+}
+
+// TestApprovedOnce: a snapshot that an operator approved is the measure from then on, published or not: the next one with as
+// few keys needs no other approval.
+func TestApprovedOnce(t *testing.T) {
+	r := newRig(t)
+	r.cfg.MaxShrink, r.cfg.Pump.HeartbeatInterval = 50, time.Minute // the sink takes one record, and that is no heartbeat
+	r.becomes(10, true)
+	r.start()
+	testenv.Eventually(t, patience, "a published snapshot", func() bool { return len(r.sink.kinds("snapshot_end")) == 1 })
+	r.stopClean()
+	r.becomes(1, true)
+	if err := bridge.RequestSnapshot(r.cfg.DataDir, "s"); err != nil {
+		t.Fatal(err)
+	}
+	r.sink.take(1) // its begin
+	r.start()
+	testenv.Eventually(t, patience, "the approved snapshot begun", func() bool { return len(r.sink.kinds("snapshot_begin")) == 2 })
+	_ = r.end(true) // the sink is away, and Run says so
+	if err := r.source.Client().Do(t.Context(), "DEBUG", "CHANGE-REPL-ID").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.sink.take(-1)
+	r.start()
+	r.set("last")
+	r.await("last")
+	r.stopClean()
+	if n := r.source.SyncFull(); n != 2 {
+		t.Errorf("%d full syncs, want another one", n)
+	}
+}
+
 // TestKeysAreCounted: what FLUSHALL takes away is no shrinking of a full sync.
 func TestKeysAreCounted(t *testing.T) {
 	r := newRig(t)

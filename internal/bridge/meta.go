@@ -34,6 +34,8 @@ type meta struct {
 	Begun bool `json:"begun,omitempty"`
 	// Guarded: the keys were held against KEYFEED_MAX_SHRINK, or an operator approved; see guard.go.
 	Guarded bool `json:"guarded,omitempty"`
+	// Keys in the snapshot, where they were counted: the measure of the guard once the sink has it.
+	Keys *int64 `json:"keys,omitempty"`
 	// Published: the sink has confirmed the whole snapshot. True from the start where there is none.
 	Published bool     `json:"published,omitempty"`
 	Settings  settings `json:"settings"`

@@ -15,7 +15,8 @@ type spool struct {
 	g *generation
 	w *snapshot.Writer
 
-	server ingest.ServerInfo
+	server   ingest.ServerInfo
+	approved bool // an operator asked for it: that so many keys are left needs no other approval
 
 	size int64 // as announced; -1 = not told
 }
@@ -56,6 +57,9 @@ func (s *spool) Commit(ctx context.Context) (ingest.Log, int, error) {
 	}
 	if s.server.KeysKnown {
 		b.keepCountLocked(s.g, s.server.Keys)
+		if s.approved {
+			b.measureLocked(s.g.counted())
+		}
 	}
 	b.log.Info("the snapshot is complete", "gen", s.g.meta.Gen, "bytes", m.Size)
 	return &appender{b: b, g: s.g}, m.DB, nil

@@ -115,9 +115,11 @@ func (s *store) FullSync(ctx context.Context, full ingest.FullSync) (ingest.Spoo
 	if err := b.forgetAsideLocked(); err != nil {
 		return nil, err
 	}
-	g, err := b.newGenerationLocked(meta{
-		Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings(), Guarded: b.guardedLocked(&full.Server),
-	})
+	m := meta{Gen: b.nextGenLocked(full.ArrivedMs), Reason: reason, Settings: b.settings(), Guarded: b.guardedLocked(&full.Server)}
+	if full.Server.KeysKnown {
+		m.Keys = &full.Server.Keys
+	}
+	g, err := b.newGenerationLocked(m)
 	if err != nil {
 		return nil, retryFull(err)
 	}
@@ -130,7 +132,7 @@ func (s *store) FullSync(ctx context.Context, full ingest.FullSync) (ingest.Spoo
 	}
 	b.receiving = g
 	b.log.Info("the source sends everything: a new generation", "gen", g.meta.Gen, "reason", reason, "replid", full.ReplID, "offset", full.Offset)
-	return &spool{b: b, g: g, w: w, server: full.Server}, nil
+	return &spool{b: b, g: g, w: w, server: full.Server, approved: b.approved}, nil
 }
 
 // reasonLocked says why the source sends everything, or refuses it by policy. b.mu is held.

@@ -20,7 +20,8 @@ type Stall struct {
 // watchdog finds stalls: retries that never lead anywhere look like work from inside. It ends nothing, since a process
 // that is started anew finds the same broker; it logs once when something stands still and once when it moves again.
 type watchdog struct {
-	after time.Duration
+	after  time.Duration
+	silent time.Duration // of the source: one without writes sends a PING now and then
 
 	sink, source idle
 	position     string // as seen last, as the two below
@@ -57,12 +58,13 @@ func (w *watchdog) look(now time.Time, s *Status) {
 			"see the errors of the sink in the log, and whether it is full", s.Log.Lag, reading))
 	}
 	switch {
-	case s.FullSyncs.NextAt != nil, s.Link.State == string(ingest.StateBlocked): // waits for us; said elsewhere
+	case s.FullSyncs.NextAt != nil, s.Link.State == string(ingest.StateBlocked), s.Link.State == string(ingest.StateVerifying):
+		// It waits for us; said elsewhere.
 		w.source.rest(now)
 	case w.source.moved.Before(s.Link.LastByte):
 		w.source.rest(s.Link.LastByte)
 	default:
-		w.source.stands(now, w.after, "no byte has come from the source: is it up and reachable? The last error of the link: "+s.Link.LastError)
+		w.source.stands(now, w.silent, "no byte has come from the source: is it up and reachable? The last error of the link: "+s.Link.LastError)
 	}
 }
 
@@ -91,6 +93,7 @@ func (b *Bridge) watchStalls(ctx context.Context) error {
 	if w.after <= 0 {
 		w.after = stallAfter
 	}
+	w.silent = max(w.after, b.cfg.Source.IdleTimeout) // the link, too, gives a silent source that long
 	tick := time.NewTicker(min(max(w.after/10, 10*time.Millisecond), 5*time.Second))
 	defer tick.Stop()
 	var told *Stall

@@ -101,3 +101,48 @@ func TestStallsAreReported(t *testing.T) {
 		}
 	})
 }
+
+// TestIdleSourceIsNoStall: a source without writes sends a PING every ten seconds, and a stall timeout may be shorter than that.
+// Only one that is silent for longer than the link waits is none that works.
+func TestIdleSourceIsNoStall(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := &fakeprimary.History{
+			ReplID: strings.Repeat("a", 40), Offset: 100, Payload: "REDIS0010\xff" + strings.Repeat("\x00", 8),
+			Stream: "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n",
+		}
+		p := fakeprimary.New(func(_ int, c *fakeprimary.Conn) { _ = h.Serve(c) })
+		out, sink := &logged{}, newMemorySink(t)
+		var down atomic.Bool
+		b := bridge.New(bridge.Config{
+			Name: "s", DataDir: dir, MaxBytes: 64 << 10, Logger: slog.New(slog.NewTextHandler(out, nil)),
+			SnapshotMode: bridge.SnapshotWhenNeeded, OnHistoryLoss: bridge.PolicyResync, OnSinkLoss: bridge.PolicyFail,
+			StallTimeout: time.Second,
+			Source: ingest.Config{IdleTimeout: time.Minute, Dial: func(ctx context.Context) (net.Conn, error) {
+				if down.Load() {
+					return nil, errAway
+				}
+				return p.Dial(ctx)
+			}},
+		}, sink)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		time.Sleep(50 * time.Second)
+		if !sink.has("a") {
+			t.Fatal("the change did not arrive")
+		}
+		if n := out.count(`msg="nothing moves"`); n != 0 {
+			t.Errorf("%d stalls of an idle source were logged", n)
+		}
+		down.Store(true)
+		time.Sleep(time.Minute) // the link is cut by its own timeout
+		if n := out.count(`msg="nothing moves"`); n != 1 {
+			t.Errorf("%d stalls of a source that is away were logged", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

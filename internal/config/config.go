@@ -30,7 +30,7 @@ type Config struct {
 	Filter            Filter        `envPrefix:"FILTER_"`
 
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":9622" kind:"address" group:"Process" desc:"Where health and status are served."`
-	StallTimeout    time.Duration `env:"STALL_TIMEOUT" envDefault:"2m" min:"1s" max:"24h" desc:"Nothing moves for this long, with changes to publish or without a byte from the source: it is logged once, and readyz and status say so."`
+	StallTimeout    time.Duration `env:"STALL_TIMEOUT" envDefault:"2m" min:"1s" max:"24h" desc:"Nothing moves for this long, with changes to publish or without a byte from the source (KEYFEED_SOURCE_IDLE_TIMEOUT at least): it is logged once, and readyz and status say so."`
 	Log             Log           `envPrefix:"LOG_"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s" min:"0s" max:"1h" desc:"How long SIGTERM may take to publish what has been read. Stay below the grace period of the orchestrator."`
 

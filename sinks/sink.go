@@ -9,7 +9,8 @@
 //	s.Close()
 //
 // The sink owns the position: what Open returns decides where the pump starts, and a batch's own records carry the
-// positions that the sink stores with them. After the first error the sink is failed: every later Write and Flush
+// positions that the sink stores with them. What Open returns has the Settings of that position where the place keeps them:
+// always inside a unit, and where [Skipper] says that events are passed over. After the first error the sink is failed: every later Write and Flush
 // returns that error, nothing newer is confirmed (invariant 8), and only Open starts it anew.
 //
 // [Window] keeps a sink's books: what is queued, what is confirmed, which batch can be given back.
@@ -82,6 +83,14 @@ type Sink interface {
 type Limiter interface {
 	// MaxRecord is the largest len(Value)+len(Key) that the sink stores, in bytes; 0 = unknown. Valid after Open.
 	MaxRecord() int
+}
+
+// Skipper is a sink that may hold more than its position says: it knows how many of the events that follow are stored, and
+// not which, because the message that told it was removed. Write then passes over that many, so what follows must be cut and
+// selected as it was: see [change.Position].Settings.
+type Skipper interface {
+	// Skips reports whether Write will pass over records. Called right after Open, by the same goroutine.
+	Skips() bool
 }
 
 // Stander is a sink that can see another writer at work, without disturbing it.

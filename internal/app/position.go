@@ -59,7 +59,8 @@ func lookLocal(cfg *config.Config) (pos change.Position, about string, err error
 	case err != nil:
 		return pos, "", fmt.Errorf("reading the position: %w", err)
 	}
-	pos, err = change.ParsePosition(strings.TrimSuffix(string(raw), "\n"))
+	line, _, _ := strings.Cut(strings.TrimSuffix(string(raw), "\n"), " ") // settings may follow
+	pos, err = change.ParsePosition(line)
 	if err != nil {
 		return pos, "", fmt.Errorf("%w: reading %s: %w", sinks.ErrConfig, name, err)
 	}

@@ -99,6 +99,7 @@ type Bridge struct {
 
 	sinkPos   change.Position // what the sink held when it was opened last; guarded by mu
 	sinkKnown bool            // the sink was opened; guarded by mu
+	tally     tally           // what sinkPos counts; guarded by mu
 	confirmed change.Position // guarded by mu
 
 	standing bool // another keyfeed writes to the sink, and this one waits; guarded by mu

@@ -22,6 +22,7 @@ func (b *Bridge) Opened(pos change.Position) {
 			"confirmed", b.confirmed.String(), "position", pos.String())
 	}
 	b.sinkPos, b.sinkKnown, b.confirmed = pos, true, pos
+	b.countLocked(pos)
 	if err := b.removeMark(fencedFile); err != nil {
 		b.fail(fmt.Errorf("forgetting that this keyfeed was fenced: %w", err))
 	}
@@ -60,6 +61,8 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 //
 //	| sink's position                       | on disk                       | do                                        |
 //	|---------------------------------------|-------------------------------|-------------------------------------------|
+//	| counts events that nobody can count   | a newer complete spool        | publish it from its start                 |
+//	| again: see tally.go                   | not that                      | full sync, history_lost or snapshot_lost  |
 //	| none                                  | a complete spool              | publish it from its start                 |
 //	| none                                  | only a log                    | sink loss: KEYFEED_ON_SINK_LOSS            |
 //	| inside a snapshot                     | a newer complete spool        | abandon it for the newer one              |
@@ -73,11 +76,16 @@ func (b *Bridge) Next(ctx context.Context, pos change.Position) (pump.Feed, erro
 //	| any                                   | nothing, or being received    | wait for the link                         |
 func (b *Bridge) planLocked(pos change.Position) (pump.Feed, error) {
 	newest := b.newestLocked()
-	if newest == nil || b.unlogged != nil && !b.heldLocked(pos) {
+	uncountable := b.uncountableLocked(pos)
+	if newest == nil && !uncountable || b.unlogged != nil && (uncountable || !b.heldLocked(pos)) {
 		return nil, nil
 	}
-	newer := newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen)
+	newer := newest != nil && newest.hasSnapshot() && (pos.IsZero() || newest.meta.Gen > pos.Gen)
 	switch {
+	case uncountable && !newer:
+		return nil, b.replaceCountLocked(pos)
+	case uncountable:
+		return b.snapshotLocked(newest, pos)
 	case pos.IsZero():
 		if newer {
 			return b.snapshotLocked(newest, pos)
@@ -205,6 +213,6 @@ func (g *generation) holds(pos change.Position) bool {
 // inLog is the unit end at or before pos, as the log of g knows it: the generation's number may have been raised after
 // the log was made.
 func (g *generation) inLog(pos change.Position) change.Position {
-	pos.Gen, pos.Count = g.log.Gen(), 0
+	pos.Gen, pos.Count, pos.Settings = g.log.Gen(), 0, ""
 	return pos
 }

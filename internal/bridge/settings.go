@@ -15,11 +15,17 @@ func (b *Bridge) settings() settings {
 	return s
 }
 
-// settingsLocked gives the settings for what follows in g: the stored ones in the middle of a unit or snapshot, else the
-// current ones, which are stored before they are used (invariant 5). b.mu is held.
+// settingsLocked gives the settings for what follows in g: those that the sink's position counts by, else the stored ones in
+// the middle of a unit or snapshot, else the current ones. They are stored before they are used (invariant 5). b.mu is held.
 func (b *Bridge) settingsLocked(g *generation, inside bool) (settings, error) {
 	want := b.settings()
 	have := g.meta.Settings
+	if under := b.countedLocked(g, inside); under != nil {
+		if *under != want {
+			b.log.Info("finishing what was begun under older settings", "gen", g.meta.Gen)
+		}
+		want, inside = *under, false
+	}
 	if have == want {
 		return have, nil
 	}

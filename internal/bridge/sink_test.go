@@ -38,6 +38,7 @@ type memorySink struct {
 	pos    change.Position
 	err    error
 	lost   bool // the place was made anew behind the position
+	skip   int  // events behind the position that are stored as well
 	room   int  // records that are still taken; negative = any number
 }
 
@@ -57,6 +58,13 @@ func (s *memorySink) Open(context.Context) (change.Position, error) {
 	}
 	s.err = nil
 	return s.pos, nil
+}
+
+// Skips implements sinks.Skipper.
+func (s *memorySink) Skips() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.skip > 0
 }
 
 // Forget implements sinks.Forgetter.
@@ -84,6 +92,13 @@ func (s *memorySink) Write(_ context.Context, b *change.Batch) error {
 		}
 		if s.err != nil {
 			break
+		}
+		if r.Pos.Gen != s.pos.Gen {
+			s.skip = 0
+		}
+		if s.skip > 0 && r.Kind != "heartbeat" {
+			s.skip--
+			continue
 		}
 		if s.room > 0 {
 			s.room--

@@ -44,7 +44,9 @@ func (b *Bridge) snapshotLocked(g *generation, pos change.Position) (pump.Feed, 
 		return nil, err
 	}
 	f := &snapshotFeed{g: g, encoder: event.NewEncoder(b.eventSettings(set)), policy: b.policy(), keep: b.keep()}
-	f.end = change.Position{Gen: g.meta.Gen, Offset: spool.Offset, DB: spool.DB, ReplID: spool.ReplID}
+	f.end = change.Position{
+		Gen: g.meta.Gen, Offset: spool.Offset, DB: spool.DB, ReplID: spool.ReplID, Settings: set.text(b.filterDigest()),
+	}
 	f.at = f.end
 	f.at.Spool = spool.ID
 	if inside {

@@ -241,6 +241,7 @@ type row struct {
 	disk   []genOnDisk
 	break_ func(d *disk) // after disk was made
 	sink   func(d *disk) change.Position
+	skip   int                   // events that the sink has behind its position
 	source []fakeprimary.History // per connection; the last for all further ones
 	role   string
 	noInfo bool
@@ -298,7 +299,7 @@ func newFakeRig(t *testing.T, tt *row) (*rig, *fakeSource) {
 	if tt.set != nil {
 		tt.set(&r.cfg)
 	}
-	r.sink.pos = tt.sink(d)
+	r.sink.pos, r.sink.skip = tt.sink(d), tt.skip
 	return r, src
 }
 

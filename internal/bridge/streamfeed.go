@@ -20,6 +20,8 @@ type streamFeed struct {
 	encoder *event.Encoder
 	policy  policy
 	h       pump.Handler // of the Run under way
+
+	settings string // of the positions handed out
 }
 
 // streamLocked continues after pos, which the log holds. b.mu is held.
@@ -35,7 +37,7 @@ func (b *Bridge) streamLocked(g *generation, pos change.Position) (pump.Feed, er
 	es := b.eventSettings(set)
 	return &streamFeed{
 		g: g, cursor: cursor, encoder: event.NewEncoder(es),
-		policy: b.policy(),
+		policy: b.policy(), settings: set.text(b.filterDigest()),
 		decoder: command.New(command.Settings{Settings: es, Publish: set.Publish, Keep: b.keep()}, command.Start{
 			Gen: g.meta.Gen, ReplID: pos.ReplID, Offset: pos.Offset, DB: pos.DB, Skip: pos.Count,
 		}),
@@ -127,16 +129,22 @@ func (f *streamFeed) Event(e *event.Event) error {
 	if err := f.policy.check(e); err != nil {
 		return err
 	}
-	return f.h.Event(e, f.decoder.Position())
+	return f.h.Event(e, f.under(f.decoder.Position()))
+}
+
+// under adds the settings that what is counted means something under.
+func (f *streamFeed) under(pos change.Position) change.Position {
+	pos.Settings = f.settings
+	return pos
 }
 
 // Unit implements command.Handler.
-func (f *streamFeed) Unit(end change.Position, _ int64) error { return f.h.Unit(end) }
+func (f *streamFeed) Unit(end change.Position, _ int64) error { return f.h.Unit(f.under(end)) }
 
 // history publishes a change of the replication id.
 func (f *streamFeed) history(h *backlog.History) error {
 	f.decoder.SetReplID(h.ReplID)
-	pos := f.decoder.Position()
+	pos := f.under(f.decoder.Position())
 	e := event.NewHistory(
 		event.Stamp{Gen: pos.Gen, Offset: pos.Offset, TsMs: h.Arrived},
 		event.History{PrevReplID: h.Prev, ReplID: h.ReplID},

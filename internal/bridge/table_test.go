@@ -31,6 +31,20 @@ func insideUnit(gen uint64, n int) func(*disk) change.Position {
 	}
 }
 
+const (
+	elsewhere = "2:65536::"                 // settings of a keyfeed that decodes otherwise
+	filtered  = "1:65536::0123456789abcdef" // settings with a filter that the rows do not have
+)
+
+// under is that position with settings.
+func under(sink func(*disk) change.Position, settings string) func(*disk) change.Position {
+	return func(d *disk) change.Position {
+		p := sink(d)
+		p.Settings = settings
+		return p
+	}
+}
+
 func foreign(gen uint64, n int) func(*disk) change.Position {
 	return func(*disk) change.Position {
 		p := pos(gen, n)
@@ -42,6 +56,7 @@ func foreign(gen uint64, n int) func(*disk) change.Position {
 // Disks of the rows.
 var (
 	logOnly  = genOnDisk{gen: gen1, begun: true, published: true, from: 1, upTo: 5}
+	withTail = genOnDisk{gen: gen1, begun: true, published: true, from: 1, upTo: 5, tail: mset()}
 	trimmed  = genOnDisk{gen: gen1, begun: true, published: true, from: 4, upTo: 8}
 	pending  = genOnDisk{gen: gen1, spool: true, from: 1, upTo: 5}
 	begun    = genOnDisk{gen: gen1, spool: true, begun: true, from: 1, upTo: 5}
@@ -221,6 +236,44 @@ var startRows = []row{
 	{
 		id: "O3", disk: disks(trimmed, newer), sink: after(gen1, 1), source: sources(whole()), asked: "a5",
 		want: "begin:initial:after-1 " + fromStart,
+	},
+
+	// The position counts events: those of a unit, or those that the sink passes over.
+	{
+		id: "C1", sink: under(insideUnit(gen1, 5), elsewhere), source: sources(withMSET(whole())), asked: "*",
+		want: "begin:history_lost:after-5 s1 end k01 k02 k03 k04 k05 m1 m2 m3 k07 k08",
+	},
+	{
+		id: "C2", disk: disks(withTail), sink: under(insideUnit(gen1, 5), elsewhere), source: sources(withMSET(whole())), asked: "*",
+		want: "begin:history_lost:after-5 s1 end k01 k02 k03 k04 k05 m1 m2 m3 k07 k08",
+	},
+	{
+		id: "C3", disk: disks(withTail), sink: under(insideUnit(gen1, 5), elsewhere), source: sources(withMSET(whole())), asked: "*",
+		set: failHistory, err: "other settings", kept: true,
+	},
+	{
+		id: "C4", disk: disks(withTail), sink: under(insideUnit(gen1, 5), filtered), source: sources(withMSET(whole())), asked: "*",
+		want: "m2 m3 k07 k08",
+	},
+	{
+		id: "C5", disk: disks(logOnly), sink: under(after(gen1, 3), "1:4096:b:"), skip: 2, source: sources(whole()), asked: "a5",
+		want: "k06 k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "C6", disk: disks(logOnly), sink: under(after(gen1, 3), filtered), skip: 2, source: sources(whole()), asked: "*",
+		want: "begin:history_lost:after-3 s1 end k01 k02 k03 k04 k05 k06 k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "C7", disk: disks(logOnly, newer), sink: under(after(gen1, 3), filtered), skip: 2, source: sources(whole()), asked: "*",
+		want: "begin:initial:after-3 " + fromStart,
+	},
+	{
+		id: "C8", disk: disks(begun), sink: under(inside(gen1, 2), filtered), skip: 2, source: sources(whole()), asked: "*",
+		want: "begin:snapshot_lost:after-0 s1 end k01 k02 k03 k04 k05 k06 k07 k08 k09 k10 k11 k12",
+	},
+	{
+		id: "C9", disk: disks(begun), sink: under(inside(gen1, 2), "1:65536::"), skip: 5, source: sources(whole()), asked: "a5",
+		want: "k03 k04 k05 k06 k07 k08 k09 k10 k11 k12",
 	},
 
 	// The answer changes.

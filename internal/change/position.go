@@ -28,6 +28,11 @@ type Position struct {
 	ReplID string // replication id, 40 lower-case hex digits
 	Count  int64  // events stored inside the unit or the snapshot, before filters
 	Spool  string // random id of the spool, drawn at FULLRESYNC; empty outside a snapshot
+
+	// Settings is what cut and selected the events up to here, in the words of who makes positions; no one else reads it.
+	// A count means something under its settings only, so a sink keeps them wherever the position may lie inside a unit,
+	// or may have to be told by counting events. Empty where they do not matter or are not known. Not part of the text.
+	Settings string
 }
 
 // IsZero reports whether p says that nothing is stored.
@@ -121,7 +126,7 @@ func ParsePosition(s string) (Position, error) {
 }
 
 // Compare orders positions of one source by what is stored: -1 when p is before q. Positions of one generation at one
-// offset are ordered snapshot < between units < inside the unit that starts there. ReplID, DB and Spool do not take part.
+// offset are ordered snapshot < between units < inside the unit that starts there. ReplID, DB, Spool and Settings do not take part.
 func (p Position) Compare(q Position) int {
 	return cmp.Or(
 		cmp.Compare(p.Gen, q.Gen),

@@ -91,6 +91,7 @@
 //	v           1; a reader refuses what it does not know
 //	source      the name of the source again
 //	position    text form of change.Position: every event up to it is stored
+//	settings    of a position inside a unit: what cut the events that it counts (change.Position, Settings); else absent
 //	instance    random name of the sink that wrote it
 //	epoch       how often that process had opened the sink
 //	commit      number of the record within the epoch, from 1 (the claim, with delivery exactly once)

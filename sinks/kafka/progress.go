@@ -19,6 +19,7 @@ type progress struct {
 	Version  int    `json:"v"`
 	Source   string `json:"source"`
 	Position string `json:"position"`
+	Settings string `json:"settings,omitempty"` // of a position inside a unit
 	Instance string `json:"instance"`
 	Epoch    int64  `json:"epoch"`
 	Commit   int64  `json:"commit"`
@@ -71,6 +72,7 @@ func parseProgress(value []byte, source string) (*progress, error) {
 	if p.position, err = change.ParsePosition(p.Position); err != nil {
 		return nil, fmt.Errorf("parsing the progress record: %w", err)
 	}
+	p.position.Settings = p.Settings
 	return &p, nil
 }
 
@@ -89,6 +91,9 @@ func (e *session) progressRecord(pos change.Position, n int64) (*kgo.Record, err
 		AtLeastOnce: e.sink.cfg.AtLeastOnce,
 
 		Topics: e.topics.progress(),
+	}
+	if pos.InUnit() { // elsewhere it counts nothing
+		p.Settings = pos.Settings
 	}
 	value, err := p.encode()
 	if err != nil {

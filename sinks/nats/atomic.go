@@ -83,7 +83,7 @@ func (s *session) gather() (int, error) {
 		n, whole := 0, 0
 		for n < min(len(s.out.records), *s.atomicMax) {
 			r := s.out.records[n].record
-			if isMarked(r) {
+			if s.isApart(r) {
 				return n, nil
 			}
 			n++

@@ -23,7 +23,8 @@
 // # The chain
 //
 // The payload is the JSON event. The header keyfeed-pos is the text of the record's [change.Position], so the position of
-// a stream is that of its last event: exact, and stored together with it. The header Nats-Expected-Last-Sequence lets
+// a stream is that of its last event: exact, and stored together with it. A position inside a unit is a count of events, so
+// there the header keyfeed-settings tells what cut them (Settings of [change.Position]). The header Nats-Expected-Last-Sequence lets
 // each message be stored directly behind the one before it, or not at all.
 //
 // That chain alone does not fence. With m1, m2, m3 in flight, expecting 10, 11 and 12, a rival's message becomes number
@@ -72,7 +73,8 @@
 // When a purge or the age limit removed the last event, its position comes from the key-value bucket "keyfeed", whose
 // keys are streams. An entry says what the stream holds up to a sequence, and whether events or heartbeats follow it. It
 // is written before and after each heartbeat and what begins a generation, every 4 s, and by Flush. So the last sequence
-// alone tells how many events follow the position, and Write passes over exactly that many. The entry is also the sign of
+// alone tells how many events follow the position, and Write passes over exactly that many. Under which settings they were
+// cut and selected stands in the entry too, which is written anew before the first event under others. The entry is also the sign of
 // life that [Sink.Standby] waits for; a writer that may not use the bucket stores heartbeats for that, and a purge of the
 // whole stream loses the position then.
 //

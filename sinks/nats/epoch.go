@@ -140,7 +140,8 @@ func (s *session) confirmEnd(ctx context.Context, at tail, last uint64) (tail, e
 	if err != nil {
 		return tail{}, err
 	}
-	if !again.gone && again != at { // gone: removed by its age since
+	again.position.Settings = at.position.Settings // may be the bucket's
+	if !again.gone && again != at {                // gone: removed by its age since
 		return tail{}, fmt.Errorf("message %d changed while it was read", at.sequence)
 	}
 	return at, nil

@@ -47,7 +47,7 @@ func (s *session) sendFast() error {
 			op = fastStart
 		}
 		dry := !s.out.has(2)
-		ends := dry && n <= fastShort || !dry && isMarked(s.out.records[1].record)
+		ends := dry && n <= fastShort || !dry && s.isApart(s.out.records[1].record)
 		if ends {
 			op = fastCommit
 		}
@@ -59,7 +59,7 @@ func (s *session) sendFast() error {
 		if ends {
 			return s.settled()
 		}
-		if dry && !s.moreWithin(linger) || isMarked(s.out.records[0].record) {
+		if dry && !s.moreWithin(linger) || s.isApart(s.out.records[0].record) {
 			return s.endFast(replies.subject(n+1, fastEnd))
 		}
 	}

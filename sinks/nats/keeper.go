@@ -23,7 +23,8 @@ const bucketName = "keyfeed"
 // must come every 5 s at least (see [sinks.Stander]).
 const keepInterval = 4 * time.Second
 
-// mark says what a stream holds up to a sequence: everything up to position, and skip events more.
+// mark says what a stream holds up to a sequence: everything up to position, and skip events more. The Settings of position
+// are those of the skipped events, and of what follows: see adopt.
 type mark struct {
 	sequence uint64
 	position change.Position
@@ -38,11 +39,12 @@ type mark struct {
 // when time has passed and would not come again at the same place.
 type kept struct {
 	Sequence uint64 `json:"sequence"`
-	Position string `json:"position"`          // of everything up to Sequence, without Skip
-	Skip     uint64 `json:"skip,omitempty"`    // events up to Sequence that are stored beyond Position
-	Control  bool   `json:"control,omitempty"` // what follows Sequence are heartbeats
-	Doubt    uint64 `json:"doubt,omitempty"`   // heartbeats that another writer may have put between the events that follow
-	Instance string `json:"instance"`          // who wrote it
+	Position string `json:"position"`           // of everything up to Sequence, without Skip
+	Settings string `json:"settings,omitempty"` // what cut and selected the events after Position; absent = not known
+	Skip     uint64 `json:"skip,omitempty"`     // events up to Sequence that are stored beyond Position
+	Control  bool   `json:"control,omitempty"`  // what follows Sequence are heartbeats
+	Doubt    uint64 `json:"doubt,omitempty"`    // heartbeats that another writer may have put between the events that follow
+	Instance string `json:"instance"`           // who wrote it
 }
 
 // keeper reads and writes the bucket. Each write expects the entry that was read or written before (invariant 9): one
@@ -145,7 +147,7 @@ func (k *keeper) save(ctx context.Context, m mark, control bool) error {
 		return nil
 	}
 	value, err := json.Marshal(kept{
-		Sequence: m.sequence, Position: m.position.String(), Skip: m.skip, Control: control, Doubt: k.doubt, Instance: k.instance,
+		Sequence: m.sequence, Position: m.position.String(), Settings: m.position.Settings, Skip: m.skip, Control: control, Doubt: k.doubt, Instance: k.instance,
 	})
 	if err != nil {
 		return fmt.Errorf("writing bucket %s: %w", bucketName, err)
@@ -193,6 +195,9 @@ func (k *keeper) complete(ctx context.Context, at tail, last uint64) (tail, erro
 	}
 	switch {
 	case !at.gone:
+		if saved != nil && !at.position.IsZero() && !at.position.InUnit() {
+			at.position.Settings = saved.Settings // what follows is expected to be the same; adopt corrects that
+		}
 		return at, nil
 	case saved == nil, behind:
 		return at, fmt.Errorf("%w: %w: message %d, the last event of stream %s, was removed by a purge or by its age, "+
@@ -202,7 +207,7 @@ func (k *keeper) complete(ctx context.Context, at tail, last uint64) (tail, erro
 	if at.position, err = change.ParsePosition(saved.Position); err != nil {
 		return at, configError("key %s of bucket %s holds no position; delete it", k.cfg.Stream, bucketName)
 	}
-	at.skip = saved.Skip
+	at.position.Settings, at.skip = saved.Settings, saved.Skip
 	if !saved.Control && at.sequence > saved.Sequence {
 		events := at.sequence - saved.Sequence
 		at.skip += events - min(events, saved.Doubt) // rather one twice than one lost

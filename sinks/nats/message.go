@@ -15,11 +15,12 @@ type writer struct {
 	msg      natsgo.Msg
 	position []string // the header values, whose only elements are replaced
 	expected []string
+	settings []string
 	text     []byte
 }
 
 func newWriter(t *template) *writer {
-	w := &writer{subjects: newSubjects(t), position: make([]string, 1), expected: make([]string, 1)}
+	w := &writer{subjects: newSubjects(t), position: make([]string, 1), expected: make([]string, 1), settings: make([]string, 1)}
 	w.msg.Header = make(natsgo.Header, 5)
 	w.reset()
 	return w
@@ -32,6 +33,12 @@ func (w *writer) message(r *change.Record, last uint64, replyTo string) *natsgo.
 	w.position[0] = string(w.text)
 	w.text = strconv.AppendUint(w.text[:0], last, 10)
 	w.expected[0] = string(w.text)
+	if r.Pos.InUnit() && r.Pos.Settings != "" {
+		w.settings[0] = r.Pos.Settings
+		w.msg.Header[headerSettings] = w.settings
+	} else {
+		delete(w.msg.Header, headerSettings)
+	}
 	w.msg.Subject = w.subjects.of(r)
 	w.msg.Reply = replyTo
 	w.msg.Data = r.Value

@@ -89,7 +89,9 @@ func FuzzParsePlainReply(f *testing.F) {
 
 func TestMessageHeaders(t *testing.T) {
 	w := newWriter(mustParse(t, DefaultSubject))
-	pos := change.Position{Gen: 5, Offset: 77, DB: 1, ReplID: "0123456789abcdef0123456789abcdef01234567", Count: 3}
+	pos := change.Position{
+		Gen: 5, Offset: 77, DB: 1, ReplID: "0123456789abcdef0123456789abcdef01234567", Count: 3, Settings: "1:9223372036854775807:bp:0123456789abcdef",
+	}
 	m := w.message(&change.Record{Value: []byte("v"), Key: []byte("k"), DB: 1, Pos: pos}, 41, "reply")
 	if got := m.Header.Get("keyfeed-pos"); got != pos.String() {
 		t.Errorf("keyfeed-pos is %q, want %q", got, pos)
@@ -100,11 +102,19 @@ func TestMessageHeaders(t *testing.T) {
 	if m.Reply != "reply" || string(m.Data) != "v" {
 		t.Errorf("message is %+v", m)
 	}
+	if got := m.Header.Get("keyfeed-settings"); got != pos.Settings {
+		t.Errorf("keyfeed-settings is %q inside a unit, want %q", got, pos.Settings)
+	}
+	between := change.Record{Pos: pos}
+	between.Pos.Count = 0
+	if got := w.message(&between, 41, "reply").Header.Values("keyfeed-settings"); got != nil {
+		t.Errorf("keyfeed-settings is %q between units, want none", got)
+	}
 	longest := pos
 	longest.Gen, longest.Offset, longest.DB, longest.Count = 1<<63, 1<<62, 1<<31-1, 1<<62
 	longest.Spool = string(make([]byte, 64))
-	names := len("NATS/1.0\r\nkeyfeed-pos: \r\nNats-Expected-Last-Sequence: 18446744073709551615\r\n\r\n")
-	if got := len(longest.String()) + names; got > headerAllowance {
+	names := len("NATS/1.0\r\nkeyfeed-pos: \r\nkeyfeed-settings: \r\nNats-Expected-Last-Sequence: 18446744073709551615\r\n\r\n")
+	if got := len(longest.String()) + len(longest.Settings) + names; got > headerAllowance {
 		t.Errorf("headers may take %d bytes, headerAllowance is %d", got, headerAllowance)
 	}
 }

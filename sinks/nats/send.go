@@ -71,7 +71,13 @@ func (s *session) showLife() error {
 }
 
 func (s *session) burst() error {
-	if isMarked(s.out.records[0].record) {
+	first := s.out.records[0].record
+	if !begins(first) { // such a one counts from itself on
+		if err := s.adopt(first.Pos.Settings); err != nil {
+			return err
+		}
+	}
+	if isMarked(first) {
 		return s.sendMarked()
 	}
 	switch s.publish {
@@ -87,8 +93,31 @@ func (s *session) burst() error {
 // isMarked reports whether a record needs entries in the bucket around it: heartbeats, because they are no events of the
 // source's history and would be counted as such after a purge; and what begins a generation, so that no count of events
 // spans two.
-func isMarked(r *change.Record) bool {
-	return r.Kind == event.KindHeartbeat || r.Kind == event.KindSnapshotBegin || r.Kind == event.KindGap
+func isMarked(r *change.Record) bool { return r.Kind == event.KindHeartbeat || begins(r) }
+
+// begins reports whether a record begins a generation.
+func begins(r *change.Record) bool {
+	return r.Kind == event.KindSnapshotBegin || r.Kind == event.KindGap
+}
+
+// isApart reports whether a record cannot go in the burst under way: bursts have the settings of the last record sent.
+func (s *session) isApart(r *change.Record) bool {
+	return isMarked(r) || r.Pos.Settings != s.end.position.Settings
+}
+
+// adopt has the bucket know the settings of the events that follow, before the first of them is sent: after a purge they
+// are counted.
+func (s *session) adopt(settings string) error {
+	if settings == s.end.position.Settings {
+		return nil
+	}
+	s.keeping.Lock() // an entry under the older settings must not replace this one
+	defer s.keeping.Unlock()
+	s.end.position.Settings = settings
+	s.mu.Lock()
+	s.stored = s.end // nothing is in flight
+	s.mu.Unlock()
+	return s.keeper.save(s.ctx, s.end, false)
 }
 
 // sendMarked sends one such record by itself. Whether this process dies before, between or after the three steps, the

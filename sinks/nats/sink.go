@@ -13,7 +13,7 @@ import (
 )
 
 // Sink publishes records to one JetStream stream. It implements [sinks.Sink] and, of the optional abilities, [sinks.Limiter],
-// [sinks.Stander], [sinks.Looker], [sinks.Forgetter] and [sinks.Describer].
+// [sinks.Skipper], [sinks.Stander], [sinks.Looker], [sinks.Forgetter] and [sinks.Describer].
 type Sink struct {
 	*sinks.Window
 
@@ -30,6 +30,7 @@ type Sink struct {
 var (
 	_ sinks.Sink      = (*Sink)(nil)
 	_ sinks.Limiter   = (*Sink)(nil)
+	_ sinks.Skipper   = (*Sink)(nil)
 	_ sinks.Stander   = (*Sink)(nil)
 	_ sinks.Looker    = (*Sink)(nil)
 	_ sinks.Forgetter = (*Sink)(nil)
@@ -193,8 +194,11 @@ func (s *Sink) end() {
 // MaxRecord is what the server and the stream take, less what the headers need.
 func (s *Sink) MaxRecord() int { return s.limit }
 
+// Skips implements [sinks.Skipper].
+func (s *Sink) Skips() bool { return s.skip.left > 0 }
+
 // headerAllowance is more than the headers of a message take: their names, a position (at most 10+20+10+40 characters,
-// a count and a spool id of 64 at most) and a sequence.
+// a count and a spool id of 64 at most), its settings (about 40) and a sequence.
 const headerAllowance = 512
 
 func maxRecord(maxPayload int64, maxMessage int32) (int, error) {

@@ -17,6 +17,9 @@ import (
 // headerPosition carries the text of a record's position. It is the contract with whoever reads the stream.
 const headerPosition = "keyfeed-pos"
 
+// headerSettings carries the settings of a position inside a unit.
+const headerSettings = "keyfeed-settings"
+
 // tail is the end of a stream: its last event.
 type tail struct {
 	sequence uint64          // of the last event, gone or not; 0 when there never was one
@@ -175,5 +178,6 @@ func positionIn(header natsgo.Header) (change.Position, error) {
 	if err == nil && position.IsZero() {
 		return position, errNoPosition
 	}
+	position.Settings = header.Get(headerSettings)
 	return position, err
 }

@@ -3,6 +3,7 @@ package nats_test
 import (
 	"errors"
 	mathrand "math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,7 @@ func TestPurgeIsSurvivedExactly(t *testing.T) {
 			cfg.Publish = publish
 			next := int64(1)
 			var got []int64
+			settings := "0" // of the events written last
 			for round := range 20 {
 				s, pos, err := open(t, cfg)
 				if err != nil {
@@ -92,6 +94,13 @@ func TestPurgeIsSurvivedExactly(t *testing.T) {
 				}
 				if round > 0 && pos.IsZero() != (next == 1) {
 					t.Fatalf("round %d is at %v, %d events were written", round, pos, next-1)
+				}
+				if s.Skips() { // what is passed over must be cut as it was
+					if pos.Settings != settings {
+						t.Fatalf("round %d passes over events cut under %q, and says %q", round, settings, pos.Settings)
+					}
+				} else if rng.IntN(2) == 0 {
+					settings = strconv.Itoa(round)
 				}
 				// The pump writes what follows the position; the sink passes over what it has.
 				last := next + 1 + rng.Int64N(8)
@@ -106,6 +115,9 @@ func TestPurgeIsSurvivedExactly(t *testing.T) {
 						beat.Route, beat.Kind = change.RouteBroadcast, "heartbeat"
 						batch.Records = append(batch.Records, beat)
 					}
+				}
+				for i := range batch.Records {
+					batch.Records[i].Pos.Settings = settings
 				}
 				if err := s.Write(t.Context(), batch); err != nil {
 					t.Fatal(err)

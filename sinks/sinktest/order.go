@@ -69,7 +69,7 @@ func testUpdatesWithoutFlush(t *testing.T, p *player) {
 	}
 	p.mustWrite(t, s, 0, to)
 	ctx := within(t)
-	for s.Confirmed() != p.source.end(to) {
+	for !same(s.Confirmed(), p.source.end(to)) {
 		select {
 		case <-s.Updates():
 		case <-ctx.Done():

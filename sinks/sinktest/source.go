@@ -14,6 +14,8 @@ import (
 const (
 	replID  = "0123456789abcdef0123456789abcdef01234567"
 	spoolID = "5b1d0a7c3e9f2846"
+
+	settings = "1:65536:bp:0123456789abcdef"
 )
 
 // source is a fixed sequence of records, as a pump would make them from one history.
@@ -25,7 +27,7 @@ type source struct {
 func newSource(rng *rand.Rand, n int) *source {
 	s := &source{}
 	inSnapshot := int64(min(n/4, 50))
-	at := change.Position{Gen: 1795311158, Offset: 1000, ReplID: replID}
+	at := change.Position{Gen: 1795311158, Offset: 1000, ReplID: replID, Settings: settings}
 	for k := range inSnapshot {
 		pos := at
 		pos.Spool, pos.Count = spoolID, k+1
@@ -92,12 +94,21 @@ func (s *source) after(t *testing.T, pos change.Position) int {
 		return 0
 	}
 	for i, r := range slices.Backward(s.records) {
-		if r.Pos == pos {
+		if same(r.Pos, pos) {
 			return i + 1
 		}
 	}
 	t.Fatalf("position %v is none of the records'", pos)
 	return 0
+}
+
+// same reports whether two positions are the same: inside a unit that takes the settings, elsewhere a place need not keep
+// them.
+func same(a, b change.Position) bool {
+	if !a.InUnit() {
+		a.Settings, b.Settings = "", ""
+	}
+	return a == b
 }
 
 // end is the position of the last record before index i.

@@ -138,7 +138,7 @@ func (p *player) mustFlush(t *testing.T, s sinks.Sink, to int) {
 	if err := s.Flush(within(t)); err != nil {
 		t.Fatalf("Flush: %v", err)
 	}
-	if got, want := s.Confirmed(), p.source.end(to); got != want {
+	if got, want := s.Confirmed(), p.source.end(to); !same(got, want) {
 		t.Fatalf("after Flush, Confirmed() is %v, want %v", got, want)
 	}
 }

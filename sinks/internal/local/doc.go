@@ -6,7 +6,7 @@
 //
 // # The position file
 //
-// One line: the text form of [change.Position], or "none" before the first record, and a newline. It is replaced by
-// writing <path>.tmp, fsync, rename, fsync of the directory, so that a crash leaves the old line or the new one. That
-// the file exists tells that an earlier run may have written: see [Config.Restarted].
+// One line: the text form of [change.Position], or "none" before the first record; inside a unit a space and its Settings;
+// and a newline. It is replaced by writing <path>.tmp, fsync, rename, fsync of the directory, so that a crash leaves the
+// old line or the new one. That the file exists tells that an earlier run may have written: see [Config.Restarted].
 package local

@@ -35,12 +35,23 @@ func loadPosition(path string) (pos change.Position, exists bool, err error) {
 		return change.Position{}, true, fmt.Errorf("%w: %s is not a position file; "+
 			"remove it to publish everything from the start", sinks.ErrConfig, path)
 	}
-	pos, err = change.ParsePosition(line)
+	pos, err = parseLine(line)
 	if err != nil {
 		return change.Position{}, true, fmt.Errorf("%w: %s: %w; remove it to publish everything from the start",
 			sinks.ErrConfig, path, err)
 	}
 	return pos, true, nil
+}
+
+// parseLine reads the line of a position file, without its newline.
+func parseLine(line string) (change.Position, error) {
+	text, settings, _ := strings.Cut(line, " ")
+	pos, err := change.ParsePosition(text)
+	if err != nil {
+		return change.Position{}, err
+	}
+	pos.Settings = settings
+	return pos, nil
 }
 
 // storePosition replaces the position file; when it returns nil, the new one survives a power cut.
@@ -51,7 +62,11 @@ func storePosition(path string, pos change.Position) (err error) {
 		}
 	}()
 	temporary := path + ".tmp"
-	if err := writeDurably(temporary, pos.String()+"\n"); err != nil {
+	line := pos.String()
+	if pos.InUnit() && pos.Settings != "" {
+		line += " " + pos.Settings
+	}
+	if err := writeDurably(temporary, line+"\n"); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

@@ -45,6 +45,11 @@ func (b *Bridge) loadIdentity() error {
 // one that lost its data looks the same. b.mu is held.
 func (b *Bridge) recognizeLocked(server *ingest.ServerInfo) {
 	id := b.identity
+	if known := b.sinkPos.ReplID; len(id.ReplIDs) == 0 && known != "" && server.ReplID != "" && known != server.ReplID && known != server.ReplID2 {
+		b.log.Warn("the sink holds changes of a source with this name, but of a history that this server does not know: it was restarted "+
+			"without its data, or another deployment uses the same KEYFEED_SOURCE_NAME on the same sink, or KEYFEED_SOURCE_URL names "+
+			"another server; what is published replaces what was", "replid", server.ReplID, "replid_in_sink", known)
+	}
 	if len(id.ReplIDs) == 0 || server.ReplID == "" || slices.Contains(id.ReplIDs, server.ReplID) ||
 		server.ReplID2 != "" && slices.Contains(id.ReplIDs, server.ReplID2) || id.RunID == server.RunID {
 		return

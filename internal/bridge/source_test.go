@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"keyfeed/internal/bridge"
+	"keyfeed/internal/fakeprimary"
 )
 
 // TestDirectoryOfAnotherSource: one that was renamed or copied under another name is refused, and nothing is changed.
@@ -28,6 +29,29 @@ func TestDirectoryOfAnotherSource(t *testing.T) {
 	}
 	if now := listing(t, filepath.Join(old, "other")); now != before {
 		t.Errorf("the disk holds %s, want %s", now, before)
+	}
+}
+
+// TestStrangerToTheSinkIsNamed: with nothing on disk the sink's position tells that the server may be another one.
+func TestStrangerToTheSinkIsNamed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		source fakeprimary.History
+		last   string
+		named  bool
+	}{
+		"a stranger":       {stranger(), "z01", true},
+		"failed over":      {promoted(2), "x12", false},
+		"the same, behind": {overrun(), "z01", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, src := newFakeRig(t, &row{sink: after(gen1, 3), source: sources(tt.source)})
+			r.start()
+			r.sink.until(t, tt.last)
+			r.stopClean()
+			if got := src.logged.has("another deployment uses the same KEYFEED_SOURCE_NAME"); got != tt.named {
+				t.Errorf("the log warns of another source: %v, want %v", got, tt.named)
+			}
+		})
 	}
 }
 

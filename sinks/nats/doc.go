@@ -90,7 +90,8 @@
 // again from the disk or the source. Where neither has it, KEYFEED_ON_SINK_LOSS decides. A stream whose last event is
 // gone with no entry in the bucket gives [sinks.ErrLost], and [Sink.Forget] takes the position back.
 //
-// Refused for good, with the remedy: a tail that another program wrote, and streams that would lose, repeat or reorder:
+// Refused for good, with the remedy: a tail that another program wrote or that is of a source with another name (two
+// deployments whose sources have the same name are one source here, and fence each other), and streams that would lose, repeat or reorder:
 // retention other than limits, discard_new_per_subject, sealed, mirrors and sources, asynchronous persistence, no_ack,
 // transformed subjects, other subjects. A full stream is [sinks.ErrFull]: it heals when there is room.
 package nats

@@ -13,9 +13,14 @@ import (
 func (s *Sink) Forget(ctx context.Context) error {
 	s.end()
 	session, err := s.talk(ctx, func(ctx context.Context, session *session) error {
-		_, last, err := session.readEnd(ctx)
+		at, last, err := session.readEnd(ctx)
 		if err != nil {
 			return err
+		}
+		if at.gone {
+			if err := session.checkKept(ctx); err != nil {
+				return err
+			}
 		}
 		if err := session.checkFence(ctx); err != nil {
 			return err
@@ -34,4 +39,16 @@ func (s *Sink) Forget(ctx context.Context) error {
 	}
 	session.close()
 	return nil
+}
+
+// checkKept refuses to forget the position of another source, which stands in the bucket only.
+func (s *session) checkKept(ctx context.Context) (err error) {
+	if s.keeper, err = newKeeper(ctx, s, false); err != nil {
+		return err
+	}
+	saved, err := s.keeper.load(ctx)
+	if err != nil {
+		return err
+	}
+	return s.keeper.checkSource(saved)
 }

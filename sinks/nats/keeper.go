@@ -45,6 +45,7 @@ type kept struct {
 	Control  bool   `json:"control,omitempty"`  // what follows Sequence are heartbeats
 	Doubt    uint64 `json:"doubt,omitempty"`    // heartbeats that another writer may have put between the events that follow
 	Instance string `json:"instance"`           // who wrote it
+	Source   string `json:"source,omitempty"`   // whose events the stream holds; absent = not known
 }
 
 // keeper reads and writes the bucket. Each write expects the entry that was read or written before (invariant 9): one
@@ -141,13 +142,21 @@ func (k *keeper) load(ctx context.Context) (*kept, error) {
 	return saved, nil
 }
 
+// checkSource refuses the entry of another source.
+func (k *keeper) checkSource(saved *kept) error {
+	if saved == nil {
+		return nil
+	}
+	return checkSource(k.cfg, saved.Source, "its entry in bucket "+bucketName)
+}
+
 // save writes an entry in place of the one read or written before. It gives errKeptByOther when that is not the newest.
 func (k *keeper) save(ctx context.Context, m mark, control bool) error {
 	if !k.usable {
 		return nil
 	}
 	value, err := json.Marshal(kept{
-		Sequence: m.sequence, Position: m.position.String(), Settings: m.position.Settings, Skip: m.skip, Control: control, Doubt: k.doubt, Instance: k.instance,
+		Sequence: m.sequence, Position: m.position.String(), Settings: m.position.Settings, Skip: m.skip, Control: control, Doubt: k.doubt, Instance: k.instance, Source: k.cfg.Source,
 	})
 	if err != nil {
 		return fmt.Errorf("writing bucket %s: %w", bucketName, err)
@@ -192,6 +201,11 @@ func (k *keeper) complete(ctx context.Context, at tail, last uint64) (tail, erro
 		// where it is still on disk or the source still has it, and KEYFEED_ON_SINK_LOSS decides where not.
 		k.cfg.Logger.Error("the stream ends before what was confirmed: it was replaced or restored, or its server lost its last seconds",
 			"stream", k.cfg.Stream, "last_sequence", last, "confirmed_sequence", saved.Sequence, "confirmed_position", saved.Position)
+	}
+	if at.gone {
+		if err := k.checkSource(saved); err != nil {
+			return at, err
+		}
 	}
 	switch {
 	case !at.gone:

@@ -42,6 +42,9 @@ func (s *session) readTail(ctx context.Context, last, first uint64) (tail, error
 		if m == nil {
 			return tail{sequence: last, gone: true}, nil
 		}
+		if err := checkSource(s.cfg, m.source(), fmt.Sprintf("message %d", last)); err != nil {
+			return tail{}, err
+		}
 		if isEpoch(m.header) {
 			if m.header.Get(headerPosition) != "" { // see Forget
 				return tail{sequence: last}, nil
@@ -59,11 +62,34 @@ func (s *session) readTail(ctx context.Context, last, first uint64) (tail, error
 	return tail{}, nil
 }
 
+// checkSource refuses what another source has published, as found says: its position means nothing for ours.
+func checkSource(c *Config, of, found string) error {
+	if of == "" || of == c.Source {
+		return nil
+	}
+	return configError("stream %s belongs to source %q, as %s says, and this is source %q: set KEYFEED_NATS_STREAM and "+
+		"KEYFEED_NATS_SUBJECT to others, or KEYFEED_SOURCE_NAME to %q if this is that source; to give the stream to this one, delete it",
+		c.Stream, of, found, c.Source, of)
+}
+
 // stored is a message of a stream.
 type stored struct {
 	sequence uint64
 	header   natsgo.Header
 	data     []byte
+}
+
+// source is the name of the source that the event is of; empty where it does not tell.
+func (m *stored) source() string {
+	var e struct {
+		Source struct {
+			Name string `json:"name"`
+		} `json:"source"`
+	}
+	if err := json.Unmarshal(m.data, &e); err != nil {
+		return "" // of another program; readTail refuses those by their headers
+	}
+	return e.Source.Name
 }
 
 // before is the sequence of the last message that can be an event, before an epoch's heartbeat.

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"errors"
+	"fmt"
 	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
@@ -34,6 +35,59 @@ func TestForeignTailIsRefused(t *testing.T) {
 			wantTransient(t, writeError(t, s, 4), "wrong last sequence")
 			_, err := s.Open(t.Context())
 			wantConfigError(t, err, "message 5", "KEYFEED_NATS_STREAM")
+		})
+	}
+}
+
+// TestStreamOfAnotherSource: a stream that has another source's changes is refused, whatever is left of them, and nothing
+// is stored in it that would disturb their writer.
+func TestStreamOfAnotherSource(t *testing.T) {
+	event := func(name string) *change.Batch {
+		b := &change.Batch{Records: records(1, 1)}
+		b.Records[0].Value = fmt.Appendf(nil, `{"v":1,"source":{"name":%q,"gen":1,"offset":1}}`, name)
+		return b
+	}
+	for _, tt := range []struct {
+		name, found string
+		leave       func(t *testing.T, srv *natsServer, alpha *keyfeednats.Sink)
+	}{
+		{"a writer that has begun", "message 1", func(*testing.T, *natsServer, *keyfeednats.Sink) {}},
+		{"an event", "message 2", func(t *testing.T, _ *natsServer, alpha *keyfeednats.Sink) {
+			t.Helper()
+			if err := errors.Join(alpha.Write(t.Context(), event("alpha")), alpha.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"an event that was purged", "its entry", func(t *testing.T, srv *natsServer, alpha *keyfeednats.Sink) {
+			t.Helper()
+			if err := errors.Join(alpha.Write(t.Context(), event("alpha")), alpha.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			purge(t, srv)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, nil)
+			cfg := srv.config()
+			cfg.Stream, cfg.Subject = "KEYFEED_redis", "changes.{hash:4}"
+			cfg.Source = "alpha"
+			alpha := mustOpen(t, cfg, 0)
+			tt.leave(t, srv, alpha)
+			cfg.Source = "beta"
+			words := []string{`source "alpha"`, tt.found, `source "beta"`, "KEYFEED_NATS_STREAM", "KEYFEED_SOURCE_NAME"}
+			beta, _, err := open(t, cfg)
+			wantConfigError(t, err, words...)
+			_, _, err = beta.Look(t.Context())
+			wantConfigError(t, err, words...)
+			wantConfigError(t, beta.Forget(t.Context()), words...)
+			if err := errors.Join(alpha.Write(t.Context(), event("alpha")), alpha.Flush(t.Context())); err != nil {
+				t.Errorf("the writer was disturbed: %v", err)
+			}
+			_, js := operator(t, srv.url)
+			if err := js.DeleteStream(t.Context(), cfg.Stream); err != nil {
+				t.Fatal(err)
+			}
+			mustOpen(t, cfg, 0) // as the error says
 		})
 	}
 }

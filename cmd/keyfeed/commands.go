@@ -11,6 +11,7 @@ import (
 	"keyfeed/internal/bridge"
 	"keyfeed/internal/config"
 	"keyfeed/internal/replay"
+	"keyfeed/internal/verify"
 	"keyfeed/sinks"
 )
 
@@ -41,6 +42,7 @@ func verbs() []verb {
 		{"decode", "FILE", "print an RDB file or a log segment as events", runDecode},
 		{"tail", "[-from new|start|N] [-json] [-follow=false]", "print the events of the sink", runTail},
 		{"replay", "-from nats|kafka|FILE|- [-to URL] [-to-end] [-overwrite]", "apply the events to another server, which becomes a copy of the source", runReplay},
+		{"verify", "-target redis://… [-source redis://…] [-json] [-max-rate N]", "compare the source with another server; exit 0 only when they are equal", runVerify},
 		{"schema", "", "print the JSON Schema of events", runSchema},
 		{"healthcheck", "", "exit 0 when the keyfeed of this configuration is ready", runHealthcheck},
 		{"version", "", "print version and build", runVersion},
@@ -100,7 +102,7 @@ func exit(p process, err error) int {
 	case errors.Is(err, sinks.ErrFenced), errors.Is(err, replay.ErrFenced):
 		return exitFenced
 	case errors.Is(err, bridge.ErrOperator), errors.Is(err, bridge.ErrLocked),
-		errors.Is(err, ingest.ErrOperator), errors.Is(err, sinks.ErrConfig),
+		errors.Is(err, ingest.ErrOperator), errors.Is(err, sinks.ErrConfig), errors.Is(err, verify.ErrOperator),
 		errors.Is(err, replay.ErrTarget), errors.Is(err, replay.ErrGap), inexact:
 		return exitOperator
 	default:

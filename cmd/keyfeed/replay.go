@@ -44,7 +44,7 @@ func runReplay(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	target, err := app.TargetConfig(&cfg, o.to)
+	target, err := app.TargetConfig(&cfg, "-to", o.to)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,11 @@ import (
 	"keyfeed/internal/replay"
 )
 
-// TargetConfig describes the server that a replay writes to: to, or the configuration's where to is empty. The error is a
-// *config.Error.
-func TargetConfig(cfg *config.Config, to string) (replay.Target, error) {
+// TargetConfig describes the second server, which a replay writes to: to, the value of the option of that name, or the
+// configuration's where it is empty. The error is a *config.Error.
+func TargetConfig(cfg *config.Config, option, to string) (replay.Target, error) {
 	t := &cfg.Target
-	name := "-to"
+	name := option
 	if to == "" {
 		name, to = "KEYFEED_TARGET_URL", t.URL.Reveal()
 	}
@@ -20,7 +20,7 @@ func TargetConfig(cfg *config.Config, to string) (replay.Target, error) {
 		return replay.Target{}, &config.Error{Problems: []string{name + ": " + fmt.Sprintf(format, args...)}}
 	}
 	if to == "" {
-		return fail("say where to replay to: -to redis://host:port, or KEYFEED_TARGET_URL")
+		return fail("say where the target is: %s redis://host:port, or KEYFEED_TARGET_URL", option)
 	}
 	u, err := redisurl.Parse(to, "target")
 	if err != nil {

@@ -34,7 +34,7 @@ type Config struct {
 	Log             Log           `envPrefix:"LOG_"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s" min:"0s" max:"1h" desc:"How long SIGTERM may take to publish what has been read. Stay below the grace period of the orchestrator."`
 
-	Target Target `envPrefix:"TARGET_" group:"Target: the server that keyfeed replay writes to"`
+	Target Target `envPrefix:"TARGET_" group:"Target: the server that keyfeed replay writes to, and keyfeed verify compares"`
 
 	given    map[string]bool // full names that the environment sets
 	warnings []string
@@ -93,7 +93,7 @@ type Source struct {
 
 // Target is the server that a replay writes to.
 type Target struct {
-	URL      URL           `env:"URL" example:"redis://127.0.0.1:6380" desc:"redis://host:port, rediss://host:port (TLS) or unix:///path. -to of the command wins."`
+	URL      URL           `env:"URL" example:"redis://127.0.0.1:6380" desc:"redis://host:port, rediss://host:port (TLS) or unix:///path. -to of keyfeed replay and -target of keyfeed verify win."`
 	Username string        `env:"USERNAME" example:"keyfeed" desc:"ACL user. Without it the password is that of the user default."`
 	Password Secret        `env:"PASSWORD" example:"secret" desc:"Password for AUTH."`
 	Timeout  time.Duration `env:"TIMEOUT" envDefault:"10s" min:"10ms" max:"5m" desc:"For connecting and logging in, TLS included."`

@@ -61,19 +61,20 @@ func (k *bookmark) isOurs(e *Event) (bool, error) {
 		return false, nil
 	}
 	key, ok, err := e.KeyBytes()
-	if err != nil || ok && reserved(string(key)) {
+	if err != nil || ok && Reserved(string(key)) {
 		return true, err
 	}
 	for _, name := range e.Keys {
 		b, err := e.Bytes(name)
-		if err != nil || reserved(string(b)) {
+		if err != nil || Reserved(string(b)) {
 			return true, err
 		}
 	}
 	return false, nil
 }
 
-func reserved(key string) bool {
+// Reserved reports whether a key of database 0 of a target belongs to the replay and not to the copy.
+func Reserved(key string) bool {
 	rest, ok := strings.CutPrefix(key, bookmarkKey)
 	return ok && (rest == "" || rest[0] == ':')
 }

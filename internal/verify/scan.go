@@ -59,6 +59,9 @@ func (v *Verifier) scan(d *side, db int, handle func([]ref) error) error {
 				if err != nil {
 					return err
 				}
+				if v.opts.Ignore != nil && v.opts.Ignore(db, key) {
+					continue
+				}
 				refs, bytes = append(refs, ref{db, key}), bytes+len(key)
 				if len(refs) >= v.batch || bytes >= roundBytes {
 					if err := flush(); err != nil {

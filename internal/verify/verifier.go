@@ -30,6 +30,9 @@ type Options struct {
 
 	ShowValues bool // put values, cut to 64 bytes, into differences
 
+	// Ignore says of which keys nothing is said, on either side; nil: none.
+	Ignore func(db int, key string) bool
+
 	// Report is told of each key that differs, by the goroutine of Run. Its error ends Run.
 	Report func(Finding) error
 }

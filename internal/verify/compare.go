@@ -49,7 +49,7 @@ func of[T any](d *side, source, target T) T {
 
 // compare looks at the keys, all of one database, on both sides. Where a look before found elements that differ, and the
 // key is still of that type, those are looked at and not all of them.
-func (v *Verifier) compare(ctx context.Context, refs []ref, before map[ref]result) ([]result, error) {
+func (v *Verifier) compare(ctx context.Context, refs []ref, before map[ref]*result) ([]result, error) {
 	a, b := make([]look, len(refs)), make([]look, len(refs))
 	var now clocks
 	err := v.both(func(d *side) (err error) {
@@ -79,7 +79,7 @@ func (v *Verifier) compare(ctx context.Context, refs []ref, before map[ref]resul
 	}
 	for _, i := range rest {
 		var elements []string
-		if last := before[refs[i]]; last.kind == a[i].kind {
+		if last := before[refs[i]]; last != nil && last.kind == a[i].kind {
 			elements = last.elements
 		}
 		more, err := v.detail(ctx, &subject{ref: refs[i], kind: a[i].kind, source: &a[i], target: &b[i], now: now}, elements)

@@ -21,10 +21,12 @@ const (
 // conn sends commands in rounds and reads their replies. One goroutine uses it.
 type conn struct {
 	nc   net.Conn
+	stop func() bool // unbinds nc from the context that it was dialed with
 	r    *reader
 	buf  []byte // commands of this round
 	then []func(*reader) error
-	db   int // selected, -1 = not known
+	db   int       // selected, -1 = not known
+	last time.Time // when it was used
 }
 
 // dial connects. The connection ends with ctx.
@@ -45,11 +47,14 @@ func dial(ctx context.Context, s Server) (*conn, error) {
 		nc = secure
 	}
 	nc = impatient{nc}
-	context.AfterFunc(ctx, func() { _ = nc.Close() })
-	return &conn{nc: nc, r: newReader(nc), db: -1}, nil
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	return &conn{nc: nc, stop: stop, r: newReader(nc), db: -1}, nil
 }
 
-func (c *conn) close() { _ = c.nc.Close() }
+func (c *conn) close() {
+	c.stop()
+	_ = c.nc.Close()
+}
 
 // impatient gives each read and write a deadline.
 type impatient struct{ net.Conn }
@@ -115,6 +120,7 @@ func (c *conn) flush() error {
 			return err
 		}
 	}
+	c.last = time.Now()
 	return nil
 }
 

@@ -3,6 +3,8 @@ package verify_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,5 +50,59 @@ func TestNearDeadlinesMayBeLaterOnTheTarget(t *testing.T) {
 	lines, sum := compare(t, source, target)
 	if len(lines) != 2 || sum.Soon != 1 {
 		t.Errorf("%d near, found %v, want far and earlier", sum.Soon, lines)
+	}
+}
+
+// The same holds for fields of a hash.
+func TestFieldsExpireLikeKeys(t *testing.T) {
+	for _, version := range []string{"redis-7.4", "valkey-9"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			source, target := server(t, version), server(t, version)
+			a, b := &filler{t: t, in: source}, &filler{t: t, in: target}
+			for _, f := range []*filler{a, b} {
+				f.do("DEBUG SET-ACTIVE-EXPIRE 0")
+				f.do("HSET h stays v over v soon v")
+				f.do("HEXPIRE h 50 FIELDS 1 soon")
+			}
+			b.do("HEXPIRE h 3600 FIELDS 1 soon")
+			a.do("HPEXPIRE h 1 FIELDS 1 over") // kept in memory, counted by HLEN, and gone
+			b.do("HDEL h over")
+			testenv.Eventually(t, time.Minute, "the field expires", func() bool { return !source.Client().HExists(context.Background(), "h", "over").Val() })
+			lines, sum := compare(t, source, target)
+			if len(lines) > 0 || sum.Soon != 2 { // once each way
+				t.Errorf("%d near, found %v", sum.Soon, lines)
+			}
+			b.do("HDEL h soon")
+			if lines, _ = compare(t, source, target); len(lines) != 1 {
+				t.Errorf("found %v, want the field that has 50 s", lines)
+			}
+			lines, sum = compare(t, source, target, func(o *verify.Options) { o.Tolerance = time.Hour })
+			if len(lines) > 0 || sum.Expired != 1 {
+				t.Errorf("clocks an hour apart: %d expired, found %v", sum.Expired, lines)
+			}
+		})
+	}
+}
+
+// Servers tell a delivery time only as idle time, so it is compared within the tolerance.
+func TestDeliveryTimes(t *testing.T) {
+	t.Parallel()
+	source, target := twins(t, "", "", every)
+	f := &filler{t: t, in: target}
+	at := func(shift time.Duration) string {
+		ms, err := strconv.ParseInt(deliveryTime(t, source, "stream:groups", "g", "3-1"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strconv.FormatInt(ms+shift.Milliseconds(), 10)
+	}
+	f.do("XCLAIM stream:groups g bob 0 3-1 RETRYCOUNT 1 TIME " + at(-20*time.Second))
+	lines, _ := compare(t, source, target)
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], `db 0 key "stream:groups" (stream): group "g" entry 3-1 delivery time: source `) {
+		t.Errorf("20 s apart: found %v", lines)
+	}
+	if lines, _ = compare(t, source, target, func(o *verify.Options) { o.Tolerance = time.Minute }); len(lines) > 0 {
+		t.Errorf("20 s apart, and a minute is tolerated: found %v", lines)
 	}
 }

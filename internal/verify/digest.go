@@ -72,12 +72,12 @@ func (d *digester) ordered(r *reader) (digest, error) {
 
 // unordered adds up the digests of elements of so many strings each.
 func (d *digester) unordered(r *reader, each int) (digest, error) {
-	n, err := r.array()
+	n, err := r.groupsOf(each)
 	if err != nil {
 		return digest{}, err
 	}
 	var total digest
-	for range n / each {
+	for range n {
 		d.h.Reset()
 		for range each {
 			if err := d.bulk(r); err != nil {
@@ -91,12 +91,12 @@ func (d *digester) unordered(r *reader, each int) (digest, error) {
 
 // scored hashes members and scores. Scores count as numbers: servers write the same one in different digits.
 func (d *digester) scored(r *reader) (digest, error) {
-	n, err := r.array()
+	n, err := r.groupsOf(2)
 	if err != nil {
 		return digest{}, err
 	}
 	d.h.Reset()
-	for range n / 2 {
+	for range n {
 		if err := d.bulk(r); err != nil {
 			return digest{}, err
 		}

@@ -42,7 +42,7 @@
 //
 // # Memory
 //
-// A batch holds at most 500 keys or 1 MiB of names. What waits for another look is at most 100,000 keys or 32 MiB of
+// A batch holds at most 500 keys or 1 MiB of names. What waits for another look is at most 100,000 keys or 16 MiB of
 // names; when that is full the scan waits. Elements are held 512 at a time or 256 KiB of names. To that comes the largest
 // single name of a key, field or member, and the names of the groups of one stream and the consumers of one group. Values
 // are never held.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,8 +55,14 @@ func explain(name string, err error) error {
 		return err
 	}
 	_, database := errors.AsType[*databaseError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	e := &ServerError{Server: name, Err: err}
 	switch {
+	case untrusted:
+		e.Hint = "set KEYFEED_" + strings.ToUpper(name) + "_TLS_CA_FILE, and use a host name that the certificate holds"
+	case plain:
+		e.Hint = "the port does not speak TLS: use redis:// or the server's tls-port"
 	case hasCode(err, "NOAUTH"):
 		e.Hint = "it asks for a password: put it into KEYFEED_" + strings.ToUpper(name) + "_PASSWORD or into the URL"
 	case hasCode(err, "WRONGPASS"):

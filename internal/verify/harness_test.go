@@ -141,14 +141,14 @@ func every(f *filler) {
 	f.do("PFADD string:hll a b c")
 	f.do("SETBIT string:bits 1000 1")
 	f.do("RPUSH list:small a b c b")
-	f.each("RPUSH list:large", 4_000, func(i int) []string { return []string{fmt.Sprint("element ", i)} })
+	f.each("RPUSH list:large", 1_500, func(i int) []string { return []string{fmt.Sprint("element ", i)} })
 	f.do("SADD set:small a b c")
 	f.do("SADD set:ints 1 2 3")
-	f.each("SADD set:large", 4_000, func(i int) []string { return []string{fmt.Sprint("member ", i)} })
+	f.each("SADD set:large", 1_500, func(i int) []string { return []string{fmt.Sprint("member ", i)} })
 	f.do("HSET hash:small f v g w")
-	f.each("HSET hash:large", 4_000, func(i int) []string { return []string{fmt.Sprint("field ", i), fmt.Sprint("value ", i)} })
+	f.each("HSET hash:large", 1_500, func(i int) []string { return []string{fmt.Sprint("field ", i), fmt.Sprint("value ", i)} })
 	f.do("ZADD zset:small 1 a 2.5 b inf c -inf d 0.1 e")
-	f.each("ZADD zset:large", 4_000, func(i int) []string { return []string{fmt.Sprint(float64(i) / 7), fmt.Sprint("member ", i)} })
+	f.each("ZADD zset:large", 1_500, func(i int) []string { return []string{fmt.Sprint(float64(i) / 7), fmt.Sprint("member ", i)} })
 	f.do("GEOADD zset:geo 13.361389 38.115556 Palermo")
 	f.pipeline(1000, func(i int) []any {
 		return []any{"XADD", "stream:large", fmt.Sprintf("%d-1", i+1), "f", i, "f", "again"}
@@ -167,7 +167,7 @@ func every(f *filler) {
 	f.do("XREADGROUP GROUP many alice COUNT 700 STREAMS stream:large >")
 	f.do("XADD stream:empty 1-1 f v")
 	f.do("XDEL stream:empty 1-1")
-	f.pipeline(1500, func(i int) []any { return []any{"SET", fmt.Sprint("many:", i), i} })
+	f.pipeline(1300, func(i int) []any { return []any{"SET", fmt.Sprint("many:", i), i} })
 	f.db = 3
 	f.do("SET elsewhere v")
 	f.do("HSET hash f v")

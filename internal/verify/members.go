@@ -54,8 +54,11 @@ func (w *walk) full() bool { return len(w.out.elements) > maxElements }
 func (w *walk) run(ctx context.Context) error {
 	command := map[string]string{kindHash: "HSCAN", kindSet: "SSCAN", kindZset: "ZSCAN"}[w.s.kind]
 	count := strconv.FormatInt(w.s.perChunk(), 10)
-	w.from.elems.use(w.s.db)
 	for cursor := "0"; ; {
+		if err := w.from.refresh(ctx, &w.from.elems); err != nil {
+			return err
+		}
+		w.from.elems.use(w.s.db)
 		err := w.from.elems.ask(tolerant(&w.out.moving, func(r *reader) (err error) {
 			cursor, err = w.page(ctx, r)
 			return err
@@ -84,15 +87,15 @@ func (w *walk) page(ctx context.Context, r *reader) (cursor string, err error) {
 	if cursor, err = r.text(); err != nil {
 		return "", err
 	}
-	n, err := r.array()
-	if err != nil {
-		return "", err
-	}
 	each := 2
 	if w.s.kind == kindSet {
 		each = 1
 	}
-	for range n / each {
+	n, err := r.groupsOf(each)
+	if err != nil {
+		return "", err
+	}
+	for range n {
 		if w.full() || w.out.moving { // only the rest of the page is left to be passed
 			for range each {
 				if err := r.skip(); err != nil {

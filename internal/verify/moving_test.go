@@ -63,7 +63,7 @@ func TestMovingSourceConverges(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	for n := range 2 {
-		writers.Go(func() { scribble(ctx, t, source, rand.New(rand.NewPCG(seed, uint64(n)))) })
+		writers.Go(func() { scribble(ctx, t, source, n, rand.New(rand.NewPCG(seed, uint64(n)))) })
 	}
 	healed := int64(0)
 	for run := 0; run < 20 && healed == 0; run++ {
@@ -78,15 +78,15 @@ func TestMovingSourceConverges(t *testing.T) {
 	}
 }
 
-// scribble changes keys of all types until ctx ends.
-func scribble(ctx context.Context, t *testing.T, in *testenv.Instance, rnd *rand.Rand) {
+// scribble changes keys of all types until ctx ends. Keys whose type changes belong to one writer.
+func scribble(ctx context.Context, t *testing.T, in *testenv.Instance, writer int, rnd *rand.Rand) {
 	t.Helper()
 	c := in.Client()
 	for ctx.Err() == nil {
 		p := c.Pipeline()
 		for range 50 {
 			k := rnd.IntN(300)
-			switch rnd.IntN(10) {
+			switch rnd.IntN(11) {
 			case 0:
 				p.Do(ctx, "SET", fmt.Sprint("moving:string:", k), rnd.Uint64())
 			case 1:
@@ -106,7 +106,18 @@ func scribble(ctx context.Context, t *testing.T, in *testenv.Instance, rnd *rand
 			case 8:
 				p.Do(ctx, "DEL", fmt.Sprint("moving:string:", k), fmt.Sprint("moving:zset:", k))
 			case 9:
-				p.Do(ctx, "HSET", "hash:large", fmt.Sprint("field ", rnd.IntN(4000)), rnd.Uint64()) // a hot key
+				p.Do(ctx, "HSET", "hash:large", fmt.Sprint("field ", rnd.IntN(1500)), rnd.Uint64()) // a hot key
+			case 10:
+				changing := fmt.Sprint("moving:any:", writer, k)
+				p.Do(ctx, "DEL", changing)
+				switch rnd.IntN(3) {
+				case 0:
+					p.Do(ctx, "XADD", changing, "1-1", "f", "v")
+				case 1:
+					p.Do(ctx, "SADD", changing, "m")
+				case 2:
+					p.Do(ctx, "SET", changing, "v")
+				}
 			}
 		}
 		if _, err := p.Exec(ctx); err != nil && !isNil(err) && ctx.Err() == nil {

@@ -9,14 +9,14 @@ import (
 // Limits of what waits for another look.
 const (
 	maxWaiting      = 100_000
-	maxWaitingBytes = 32 << 20
+	maxWaitingBytes = 16 << 20
 )
 
 // suspect is a key that differed.
 type suspect struct {
 	ref
 	due  time.Time // of the next look
-	last result    // of the look before
+	last *result   // of the look before, where only elements are to be looked at
 }
 
 // recheck holds the keys that wait for another look, by how many they have had. Each queue is in the order of due times.
@@ -41,7 +41,7 @@ func (v *Verifier) firstLook(ctx context.Context, refs []ref) error {
 }
 
 // look compares keys. Those that differ wait for round, or are reported when there is none.
-func (v *Verifier) look(ctx context.Context, refs []ref, before map[ref]result, round int) error {
+func (v *Verifier) look(ctx context.Context, refs []ref, before map[ref]*result, round int) error {
 	if err := v.pace(ctx, len(refs)); err != nil {
 		return err
 	}
@@ -62,7 +62,11 @@ func (v *Verifier) look(ctx context.Context, refs []ref, before map[ref]result, 
 		case round == 0 && held: // a scan may return a key twice
 		case round < len(q.rounds):
 			q.hold(k, len(k.key)+bytesOf(res.elements))
-			q.rounds[round] = append(q.rounds[round], suspect{k, due, result{kind: res.kind, elements: res.elements}})
+			s := suspect{ref: k, due: due}
+			if res.elements != nil {
+				s.last = &result{kind: res.kind, elements: res.elements}
+			}
+			q.rounds[round] = append(q.rounds[round], s)
 		default:
 			q.release(k)
 			if err := v.report(Finding{DB: k.db, Key: k.key, Type: res.kind, Differences: res.differences}); err != nil {
@@ -136,7 +140,7 @@ func (v *Verifier) dueLook(ctx context.Context) (took bool, next time.Time, err 
 			continue
 		}
 		var refs []ref
-		before := map[ref]result{}
+		before := map[ref]*result{}
 		for _, s := range queue {
 			if s.due.After(now) || s.db != queue[0].db || len(refs) == v.batch {
 				break

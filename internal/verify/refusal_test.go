@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -61,8 +62,9 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 // The rights in docs/verify.md are enough.
 func TestRightsOfTheManualSuffice(t *testing.T) {
 	t.Parallel()
-	in := server(t, "", testenv.ACL("user verify on >pw "+rightsOfTheManual(t)))
+	in := server(t, "redis-7.4", testenv.ACL("user verify on >pw "+rightsOfTheManual(t)))
 	every(&filler{t: t, in: in})
+	fieldDeadlines(&filler{t: t, in: in})
 	s := reach(in)
 	s.Username, s.Password = "verify", "pw"
 	sum, err := verify.New(verify.Options{Source: s, Target: s}).Run(t.Context())
@@ -154,5 +156,49 @@ func TestLibrariesOfFunctions(t *testing.T) {
 	want := "library \"changed\": function differs\nlibrary \"extra\": function: source missing, target present\nlibrary \"lost\": function: source present, target missing"
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Connections that were idle are made anew, by threes of which one may be in the middle of an answer.
+func TestIdleConnectionsAreRenewed(t *testing.T) {
+	t.Parallel()
+	source, target := twins(t, "", "", every)
+	connected := func() int {
+		n, err := strconv.Atoi(source.Info("stats")["total_connections_received"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := connected()
+	lines, _ := compare(t, source, target, func(o *verify.Options) { o.IdleLimit = time.Nanosecond }) // each time
+	if n := connected() - before; len(lines) > 0 || n < 20 {
+		t.Errorf("%d connections, found %v", n, lines)
+	}
+}
+
+// A cursor means nothing to another process: going on with it would miss keys.
+func TestServerThatIsReplacedIsAnError(t *testing.T) {
+	t.Parallel()
+	source, target := twins(t, "", "", func(f *filler) {
+		f.pipeline(2000, func(i int) []any { return []any{"SET", fmt.Sprint("key:", i), "v"} })
+	})
+	proxy := testenv.Proxy(t, source.Addr())
+	s := verify.Server{Network: "tcp", Address: proxy.Addr()}
+	var once sync.Once
+	v := verify.New(verify.Options{
+		Source: s, Target: reach(target), IdleLimit: time.Nanosecond,
+		Report: func(verify.Finding) error {
+			once.Do(func() {
+				other := server(t, "")
+				proxy.Retarget(other.Addr())
+			})
+			return nil
+		},
+	})
+	(&filler{t: t, in: target}).do("DEL key:7")
+	_, err := v.Run(t.Context())
+	if se, ok := errors.AsType[*verify.ServerError](err); !ok || se.Server != "source" || !strings.Contains(err.Error(), "compare again") {
+		t.Errorf("error %v, want that the source was replaced", err)
 	}
 }

@@ -114,6 +114,15 @@ func (r *reader) arrayOf(n int) error {
 	return err
 }
 
+// groupsOf reads the head of an array that must hold elements of so many replies each, and returns how many elements.
+func (r *reader) groupsOf(each int) (int, error) {
+	n, err := r.array()
+	if err == nil && (n < 0 || n%each != 0) {
+		err = fmt.Errorf("reading a reply: %w: %d replies in groups of %d", errProtocol, n, each)
+	}
+	return n / each, err
+}
+
 // scalar reads a status, an integer or a bulk string as text. The whole text is held. ok is false for null.
 func (r *reader) scalar() (text string, ok bool, err error) {
 	kind, rest, err := r.line()
@@ -188,14 +197,11 @@ func (r *reader) hashInto(h hash.Hash) (int64, error) {
 
 // fields reads an array of names and values, as XINFO answers, in which value must read what stands behind the name.
 func (r *reader) fields(value func(name string) error) error {
-	n, err := r.array()
+	n, err := r.groupsOf(2)
 	if err != nil {
 		return err
 	}
-	if n < 0 || n%2 != 0 {
-		return fmt.Errorf("reading a reply: %w: names and values in pairs", errProtocol)
-	}
-	for range n / 2 {
+	for range n {
 		name, err := r.text()
 		if err != nil {
 			return err

@@ -7,14 +7,14 @@ import (
 
 // database compares one database.
 func (v *Verifier) database(ctx context.Context, db int) error {
-	err := v.scan(v.source, db, func(refs []ref) error {
+	err := v.scan(ctx, v.source, db, func(refs []ref) error {
 		v.count.keys.Add(int64(len(refs)))
 		return v.firstLook(ctx, refs)
 	})
 	if err != nil {
 		return err
 	}
-	return v.scan(v.target, db, func(refs []ref) error {
+	return v.scan(ctx, v.target, db, func(refs []ref) error {
 		v.count.extra.Add(int64(len(refs)))
 		if err := v.pace(ctx, len(refs)); err != nil {
 			return err
@@ -29,8 +29,7 @@ func (v *Verifier) database(ctx context.Context, db int) error {
 
 // scan gives the keys of a database in batches of which each has one key or more. A batch is handled while the rest of
 // the page waits in the connection.
-func (v *Verifier) scan(d *side, db int, handle func([]ref) error) error {
-	d.keys.use(db)
+func (v *Verifier) scan(ctx context.Context, d *side, db int, handle func([]ref) error) error {
 	var refs []ref
 	bytes := 0
 	var failed error // of handle: that is not about this connection
@@ -43,6 +42,10 @@ func (v *Verifier) scan(d *side, db int, handle func([]ref) error) error {
 		return failed
 	}
 	for cursor := "0"; ; {
+		if err := d.refresh(ctx, &d.keys); err != nil {
+			return err
+		}
+		d.keys.use(db)
 		err := d.keys.ask(func(r *reader) (err error) {
 			if err := r.arrayOf(2); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Server says how to reach one of the two. It holds a password: it prints as its address, whatever the verb.
@@ -43,6 +44,10 @@ type side struct {
 	data  *conn  // everything else
 	dig   *digester
 
+	server Server
+	idle   time.Duration // after which a connection is made anew
+	runID  string        // of the process: cursors mean nothing to another
+
 	exactTTL  bool // knows PEXPIRETIME, 7.0
 	fieldTTL  bool // knows HPEXPIRETIME, Redis 7.4 and Valkey 9
 	memory    bool // knows MEMORY USAGE, 4.0, and may use it
@@ -50,14 +55,10 @@ type side struct {
 }
 
 // open connects and finds out what the server knows.
-func open(ctx context.Context, name string, s Server) (*side, error) {
-	d := &side{name: name, dig: newDigester()}
+func open(ctx context.Context, name string, s Server, idle time.Duration) (*side, error) {
+	d := &side{name: name, dig: newDigester(), server: s, idle: idle}
 	for _, c := range []**conn{&d.keys, &d.elems, &d.data} {
-		var err error
-		if *c, err = dial(ctx, s); err == nil {
-			err = greet(*c, s)
-		}
-		if err != nil {
+		if err := d.connect(ctx, c); err != nil {
 			d.close()
 			return nil, explain(name, err)
 		}
@@ -67,6 +68,47 @@ func open(ctx context.Context, name string, s Server) (*side, error) {
 		return nil, explain(name, err)
 	}
 	return d, nil
+}
+
+// errRestarted says that another process answers than before.
+var errRestarted = errors.New("the server was restarted, or another one took its place: compare again")
+
+// connect makes a connection to the process that the others lead to.
+func (d *side) connect(ctx context.Context, to **conn) error {
+	c, err := dial(ctx, d.server)
+	if err != nil {
+		return err
+	}
+	if *to != nil {
+		(*to).close()
+	}
+	*to = c
+	if err := greet(c, d.server); err != nil {
+		return err
+	}
+	var info string
+	err = c.ask(func(r *reader) (err error) {
+		info, err = r.text()
+		return err
+	}, "INFO", "server")
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(info, "run_id:")
+	runID, _, _ := strings.Cut(rest, "\r\n")
+	if d.runID != "" && d.runID != runID {
+		return errRestarted
+	}
+	d.runID = runID
+	return nil
+}
+
+// refresh makes a connection anew that was not used for so long that the server may have closed it. No answer may be due.
+func (d *side) refresh(ctx context.Context, c **conn) error {
+	if time.Since((*c).last) < d.idle {
+		return nil
+	}
+	return explain(d.name, d.connect(ctx, c))
 }
 
 func (d *side) close() {

@@ -28,6 +28,10 @@ type Options struct {
 	// count like keys. 0 is no limit.
 	MaxRate int
 
+	// IdleLimit is after how much idle time a connection is made anew: servers may close it (their setting timeout). The
+	// default is 20 s.
+	IdleLimit time.Duration
+
 	ShowValues bool // put values, cut to 64 bytes, into differences
 
 	// Ignore says of which keys nothing is said, on either side; nil: none.
@@ -71,6 +75,9 @@ const maxBatch = 500
 
 // New returns a Verifier. It connects in Run.
 func New(o Options) *Verifier {
+	if o.IdleLimit <= 0 {
+		o.IdleLimit = 20 * time.Second
+	}
 	v := &Verifier{opts: o, batch: maxBatch, done: map[int]bool{}}
 	v.recheck = newRecheck(o.Rounds)
 	if o.MaxRate > 0 {
@@ -103,15 +110,18 @@ func (v *Verifier) Run(ctx context.Context) (Summary, error) {
 }
 
 func (v *Verifier) run(ctx context.Context) (err error) {
-	if v.source, err = open(ctx, sourceName, v.opts.Source); err != nil {
+	if v.source, err = open(ctx, sourceName, v.opts.Source, v.opts.IdleLimit); err != nil {
 		return err
 	}
 	defer v.source.close()
-	if v.target, err = open(ctx, targetName, v.opts.Target); err != nil {
+	if v.target, err = open(ctx, targetName, v.opts.Target, v.opts.IdleLimit); err != nil {
 		return err
 	}
 	defer v.target.close()
 	for {
+		if err := v.pace(ctx, 0); err != nil {
+			return err
+		}
 		db, more, err := v.next()
 		if err != nil {
 			return err
@@ -125,6 +135,9 @@ func (v *Verifier) run(ctx context.Context) (err error) {
 		v.done[db] = true
 	}
 	if err := v.drain(ctx); err != nil {
+		return err
+	}
+	if err := v.pace(ctx, 0); err != nil {
 		return err
 	}
 	return v.functions()
@@ -168,18 +181,18 @@ func (v *Verifier) report(f Finding) error {
 	return nil
 }
 
-// pace waits until n more keys may be read.
+// pace waits until n more keys may be read. No answer may be due on the connections for data.
 func (v *Verifier) pace(ctx context.Context, n int) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("comparing: %w", err)
 	}
-	if v.limit == nil {
-		return nil
-	}
-	for ; n > 0; n -= v.limit.Burst() {
+	for ; n > 0 && v.limit != nil; n -= v.limit.Burst() {
 		if err := v.limit.WaitN(ctx, min(n, v.limit.Burst())); err != nil {
 			return fmt.Errorf("waiting for the rate limit: %w", err)
 		}
 	}
-	return nil
+	if err := v.source.refresh(ctx, &v.source.data); err != nil {
+		return err
+	}
+	return v.target.refresh(ctx, &v.target.data)
 }

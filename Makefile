@@ -10,10 +10,10 @@ FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e e2e-long torture lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci redis
+.PHONY: help build demo test e2e e2e-long torture verify-million lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci redis
 
 help: ## print this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/keyfeed
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/keyfeed ./cmd/keyfeed
@@ -35,6 +35,9 @@ torture: redis ## faults of every kind under load, each event counted; long form
 	$(if $(DURATION),KEYFEED_TORTURE_DURATION=$(DURATION)) $(if $(FAULTS),KEYFEED_TORTURE_FAULTS=$(FAULTS)) \
 	$(if $(SEED),KEYFEED_E2E_SEED=$(SEED)) $(GO) test -tags e2e -count=1 -timeout 120m -v -run '^TestTorture' \
 	  -artifacts -outputdir $(CURDIR)/.cache ./internal/e2e
+
+verify-million: redis ## keyfeed verify over 1,000,000 keys with five planted changes; prints time and memory
+	KEYFEED_VERIFY_KEYS=1000000 $(GO) test -count=1 -timeout 30m -v -run '^TestVerifyFindsWhatIsPlanted$$' ./cmd/keyfeed
 
 lint: $(LINT) ## golangci-lint, gofumpt, import rules, generated files
 	$(LINT) run ./...

@@ -57,6 +57,10 @@ func TestVerifyExitCodes(t *testing.T) {
 	if err := open.Client().Set(t.Context(), "k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
+	secure := testenv.Redis(t, testenv.TLS())
+	withTLS := []string{
+		"KEYFEED_SOURCE_URL=" + secure.URL(), "KEYFEED_SOURCE_TLS_CA_FILE=" + secure.CAFile(), "KEYFEED_TARGET_URL=" + secure.URL(),
+	}
 	login := func(password string) []string {
 		return []string{"KEYFEED_SOURCE_URL=" + locked.URL(), "KEYFEED_SOURCE_PASSWORD=" + password}
 	}
@@ -68,6 +72,8 @@ func TestVerifyExitCodes(t *testing.T) {
 	}{
 		{"equal", login("sesame"), []string{"verify", "-target", "redis://:sesame@" + locked.Addr()}, exitOK},
 		{"different", login("sesame"), []string{"verify", "-recheck", "0", "-target", open.URL()}, exitError},
+		{"equal over TLS", append(withTLS, "KEYFEED_TARGET_TLS_CA_FILE="+secure.CAFile()), []string{"verify"}, exitOK},
+		{"certificate that is not trusted", withTLS, []string{"verify"}, exitOperator},
 		{"nothing listens", login("sesame"), []string{"verify", "-target", "redis://" + testenv.FreeAddr(t)}, exitError},
 		{"no target", login("sesame"), []string{"verify"}, exitConfig},
 		{"unknown option", login("sesame"), []string{"verify", "-fast"}, exitConfig},

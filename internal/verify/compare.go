@@ -51,14 +51,15 @@ func of[T any](d *side, source, target T) T {
 // key is still of that type, those are looked at and not all of them.
 func (v *Verifier) compare(ctx context.Context, refs []ref, before map[ref]*result) ([]result, error) {
 	a, b := make([]look, len(refs)), make([]look, len(refs))
-	var now clocks
+	var now, end clocks
 	err := v.both(func(d *side) (err error) {
-		*of(d, &now.source, &now.target), err = d.first(refs, of(d, a, b))
+		*of(d, &now.source, &now.target), *of(d, &end.source, &end.target), err = d.first(refs, of(d, a, b))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	now.unsure = span(now, end)
 	out := make([]result, len(refs))
 	var same []int // have a value to compare
 	for i := range refs {

@@ -41,6 +41,8 @@ const missing = "missing"
 func (d Difference) String() string {
 	text := d.Where
 	switch {
+	case d.What == WhatMoving:
+		return "changed its type, or went, while it was compared"
 	case d.Where == "":
 		text = d.What
 	case d.What == WhatValue, d.What == WhatScore, d.What == WhatFieldTTL:

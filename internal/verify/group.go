@@ -125,23 +125,23 @@ func (v *Verifier) pending(ctx context.Context, s *subject, group, where string)
 		}
 		var a, b []owed
 		var moved [2]bool
+		var now, end clocks
 		err := v.both(func(d *side) error {
-			var now int64
+			began := of(d, &now.source, &now.target)
 			d.data.use(s.db)
-			d.data.do(func(r *reader) (err error) {
-				now, err = readTime(r)
-				return err
-			}, "TIME")
-			return d.data.ask(tolerant(of(d, &moved[0], &moved[1]), func(r *reader) (err error) {
-				*of(d, &a, &b), err = readOwed(r, now)
+			d.data.do(timeInto(began), "TIME")
+			d.data.do(tolerant(of(d, &moved[0], &moved[1]), func(r *reader) (err error) {
+				*of(d, &a, &b), err = readOwed(r, *began)
 				return err
 			}), "XPENDING", s.key, group, start, "+", strconv.Itoa(step))
+			return d.data.ask(timeInto(of(d, &end.source, &end.target)), "TIME")
 		})
 		if err != nil || moved[0] || moved[1] {
 			return nil, true, err
 		}
+		unsure := span(now, end)
 		for i := range max(len(a), len(b)) {
-			if d, differs := v.owedDifference(a, b, i); differs {
+			if d, differs := v.owedDifference(a, b, i, unsure); differs {
 				d.Where = where + " entry " + d.Where
 				return []Difference{d}, false, nil
 			}
@@ -158,7 +158,7 @@ func (v *Verifier) pending(ctx context.Context, s *subject, group, where string)
 }
 
 // owedDifference compares the i-th of two runs of pending entries in the order of ids.
-func (v *Verifier) owedDifference(a, b []owed, i int) (Difference, bool) {
+func (v *Verifier) owedDifference(a, b []owed, i int, unsure int64) (Difference, bool) {
 	switch {
 	case i >= len(b), i < len(a) && idLess(a[i].id, b[i].id):
 		return between(WhatPending, a[i].id, "", missing), true
@@ -166,13 +166,12 @@ func (v *Verifier) owedDifference(a, b []owed, i int) (Difference, bool) {
 		return between(WhatPending, b[i].id, missing, ""), true
 	}
 	x, y := a[i], b[i]
-	apart := x.delivered - y.delivered
 	switch {
 	case x.owner != y.owner:
 		return between(WhatPending, x.id+" owner", strconv.Quote(x.owner), strconv.Quote(y.owner)), true
 	case x.count != y.count:
 		return between(WhatPending, x.id+" delivery count", strconv.FormatInt(x.count, 10), strconv.FormatInt(y.count, 10)), true
-	case max(apart, -apart) > v.opts.Tolerance.Milliseconds(): // computed from the time that it is idle
+	case !v.loose(x.delivered, y.delivered, unsure): // computed from the time that it is idle
 		return between(WhatPending, x.id+" delivery time", deadlineText(x.delivered), deadlineText(y.delivered)), true
 	}
 	return Difference{}, false

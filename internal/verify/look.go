@@ -46,13 +46,10 @@ func isChanged(err error) bool {
 	return ok && (e.code() == "WRONGTYPE" || e.code() == "NOGROUP" || e.text == "ERR no such key")
 }
 
-// first asks for type and deadline of all keys, and for the clock.
-func (d *side) first(ref []ref, looks []look) (now int64, err error) {
+// first asks for type and deadline of all keys, and for the clock before and after.
+func (d *side) first(ref []ref, looks []look) (now, end int64, err error) {
 	d.data.use(ref[0].db)
-	d.data.do(func(r *reader) error {
-		now, err = readTime(r)
-		return err
-	}, "TIME")
+	d.data.do(timeInto(&now), "TIME")
 	for i := range ref {
 		l := &looks[i]
 		d.data.do(func(r *reader) (err error) {
@@ -61,7 +58,16 @@ func (d *side) first(ref []ref, looks []look) (now int64, err error) {
 		}, "TYPE", ref[i].key)
 		d.data.do(d.deadlineReader(l, &now), d.deadlineCommand(), ref[i].key)
 	}
-	return now, d.data.flush()
+	d.data.do(timeInto(&end), "TIME")
+	err = d.data.flush()
+	return now, end, err
+}
+
+func timeInto(ms *int64) func(*reader) error {
+	return func(r *reader) (err error) {
+		*ms, err = readTime(r)
+		return err
+	}
 }
 
 func (d *side) deadlineCommand() string {
@@ -110,8 +116,8 @@ func readTime(r *reader) (int64, error) {
 func (d *side) sizes(refs []ref, looks []look, which []int) error {
 	for _, i := range which {
 		l, key := &looks[i], refs[i].key
-		count, ok := map[string]string{kindString: "STRLEN", kindList: "LLEN", kindHash: "HLEN", kindSet: "SCARD", kindZset: "ZCARD"}[l.kind]
-		if !ok {
+		count := sizeCommand(l.kind)
+		if count == "" {
 			continue
 		}
 		d.data.do(tolerant(&l.changed, func(r *reader) (err error) {
@@ -132,6 +138,23 @@ func (d *side) sizes(refs []ref, looks []look, which []int) error {
 		}
 	}
 	return d.data.flush()
+}
+
+// sizeCommand is the command that tells the size of a key, "" for kinds that are read without it.
+func sizeCommand(kind string) string {
+	switch kind {
+	case kindString:
+		return "STRLEN"
+	case kindList:
+		return "LLEN"
+	case kindHash:
+		return "HLEN"
+	case kindSet:
+		return "SCARD"
+	case kindZset:
+		return "ZCARD"
+	}
+	return ""
 }
 
 // askPlain finds out by its encoding whether a hash can have fields that expire: both servers that know such fields

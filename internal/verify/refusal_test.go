@@ -67,9 +67,14 @@ func TestRightsOfTheManualSuffice(t *testing.T) {
 	fieldDeadlines(&filler{t: t, in: in})
 	s := reach(in)
 	s.Username, s.Password = "verify", "pw"
-	sum, err := verify.New(verify.Options{Source: s, Target: s}).Run(t.Context())
+	var found []string
+	report := func(f verify.Finding) error {
+		found = append(found, f.String())
+		return nil
+	}
+	sum, err := verify.New(verify.Options{Source: s, Target: s, Report: report}).Run(t.Context())
 	if err != nil || sum.Different != 0 || sum.Keys == 0 {
-		t.Errorf("%+v, %v", sum, err)
+		t.Errorf("%+v, %v, found %v", sum, err, found)
 	}
 }
 

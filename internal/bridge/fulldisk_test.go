@@ -28,6 +28,7 @@ const (
 	segment = "a segment"
 	spool   = "the spool"
 	genJSON = "gen.json"
+	fsync   = "fsync of a segment"
 )
 
 func (d *fullDisk) ask(what string) error {
@@ -109,6 +110,13 @@ func (f segmentFile) WriteAt(p []byte, at int64) (int, error) {
 		}
 	}
 	return f.File.WriteAt(p, at)
+}
+
+func (f segmentFile) Sync() error {
+	if err := f.d.ask(fsync); err != nil {
+		return err
+	}
+	return f.File.Sync()
 }
 
 func (f segmentFile) Size() (int64, error) {
@@ -208,5 +216,28 @@ func TestFullDiskDuringASpool(t *testing.T) {
 	r.stopClean()
 	if got := strings.Join(src.questions(), " "); got != "a5 a5" {
 		t.Errorf("asked the source for %q", got)
+	}
+}
+
+// TestFullDiskAtFsync: some file systems say only then that there was no room for what they took. What was logged since the
+// last fsync may be gone, so this process does not go on; the next one finds what is left, and asks for the rest.
+func TestFullDiskAtFsync(t *testing.T) {
+	full := &fullDisk{refuse: map[string]int{fsync: -1}, met: map[string]int{}}
+	r, src := newFakeRig(t, &row{disk: disks(logOnly), sink: after(gen1, 3), source: sources(whole())})
+	r.cfg.Backlog.FS = files{full}
+	r.start()
+	if err := r.end(false); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Run returned %v, want what fsync said", err)
+	}
+	full.set(fsync, 0)
+	r.start()
+	const want = "k04 k05 k06 k07 k08 k09 k10 k11 k12"
+	r.sink.until(t, want)
+	r.stopClean()
+	if got := r.sink.story(); got != want {
+		t.Errorf("published\n%s\nwant\n%s", got, want)
+	}
+	if asked := src.questions(); asked[0] != "a5" {
+		t.Errorf("asked the source for %q", asked)
 	}
 }

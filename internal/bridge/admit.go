@@ -28,6 +28,7 @@ const sinkPatience = time.Minute
 type turn struct {
 	at    time.Time     // zero = now
 	pause time.Duration // after the last answer that was refused; doubles, since each one costs a fork
+	again bool          // INFO foretold everything before, and that was refused: what it means was logged
 }
 
 // inspectFullLocked is what stands between INFO and a PSYNC that the source will answer with everything. planned is what
@@ -49,7 +50,7 @@ func (b *Bridge) inspectFullLocked(ctx context.Context, server *ingest.ServerInf
 	}
 	wait, err := b.admitLocked()
 	if err != nil {
-		b.turn.at = time.Now().Add(min(b.askPoll(), wait))
+		b.turn.at, b.turn.again = time.Now().Add(min(b.askPoll(), wait)), true
 	}
 	return err
 }
@@ -88,7 +89,7 @@ func (b *Bridge) awaitSinkLocked() error {
 	if left <= 0 {
 		return nil
 	}
-	b.turn.at = now.Add(min(b.askPoll(), left))
+	b.turn.at, b.turn.again = now.Add(min(b.askPoll(), left)), true
 	return fmt.Errorf("%w: the source would send everything, and the sink's position is not known yet", ingest.ErrRetry)
 }
 

@@ -69,8 +69,13 @@ func (b *Bridge) rewind(ctx context.Context, server *ingest.ServerInfo, r ingest
 
 // rewritten asks for everything because the sink holds changes that the source does not have.
 func (b *Bridge) rewritten(last int64, r ingest.Resume) (ingest.Resume, error) {
-	b.log.Warn("a failover rewrote the source's history before what the sink holds; asking for everything",
-		"last_common_offset", last, "position_offset", r.Offset)
+	b.mu.Lock()
+	again := b.turn.again
+	b.mu.Unlock()
+	if !again {
+		b.log.Warn("a failover rewrote the source's history before what the sink holds; asking for everything",
+			"last_common_offset", last, "position_offset", r.Offset)
+	}
 	if err := b.mayLose(event.ReasonHistoryRewritten); err != nil {
 		return r, err
 	}

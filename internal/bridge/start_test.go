@@ -267,8 +267,11 @@ func inside(gen uint64, n int64) func(*disk) change.Position {
 	return func(d *disk) change.Position { return d.inSnapshot(gen, n) }
 }
 
-func resyncSink(c *bridge.Config)  { c.OnSinkLoss = bridge.PolicyResync }
-func patient(c *bridge.Config)     { c.SinkPatience = time.Hour }
+func resyncSink(c *bridge.Config) { c.OnSinkLoss = bridge.PolicyResync }
+func patient(c *bridge.Config)    { c.SinkPatience = time.Hour }
+func inMemory(c *bridge.Config) {
+	c.Memory, c.AckPublished, c.SinkPatience, c.Spool.MaxBytes = true, true, time.Hour, 1<<20
+}
 func failHistory(c *bridge.Config) { c.OnHistoryLoss = bridge.PolicyFail }
 
 // newFakeRig makes the disk and the source of a row, and a rig that has not started.

@@ -202,6 +202,12 @@ var startRows = []row{
 		want: "begin:history_rewritten:after-5 s1 end k01 k02 k03 k04 k05 x06 x07 x08 x09 x10 x11 x12",
 	},
 
+	{
+		id: "D9", sink: after(gen1, 3), source: sources(whole()), set: inMemory, asked: "a3",
+		want: "k04 k05 k06 k07 k08 k09 k10 k11 k12",
+	},
+	{id: "D10", sink: after(gen1, 3), source: sources(stranger()), set: inMemory, asked: "a3", want: "begin:history_lost:after-3 s1 end z01"},
+
 	// Inside a snapshot.
 	{
 		id: "I1", disk: disks(begun), sink: inside(gen1, 2), source: sources(whole()), asked: "a5",

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,7 +48,11 @@ func newPurgeRig(t *testing.T) *purgeRig {
 		t.Fatal(err)
 	}
 	r := &purgeRig{rig: newRig(t), url: srv.ClientURL(), js: js, entries: entries}
-	r.cfg.Pump.HeartbeatInterval = time.Hour // the bucket is written around heartbeats
+	// The bucket is written around heartbeats: behind one it cannot be as old as loseSince makes it.
+	r.cfg.Pump.HeartbeatInterval = time.Hour
+	if err := r.source.Client().ConfigSet(t.Context(), "repl-ping-replica-period", "3600").Err(); err != nil { // what passes without an event gives one at a stop
+		t.Fatal(err)
+	}
 	return r
 }
 
@@ -66,22 +71,23 @@ type inStream struct {
 	sequence uint64
 }
 
-// all reads the stream.
+// all reads the stream, message by message.
 func (r *purgeRig) all() (all []inStream) {
 	r.t.Helper()
-	consumer, err := r.js.OrderedConsumer(r.t.Context(), "KEYFEED_s", jetstream.OrderedConsumerConfig{})
+	ctx := r.t.Context()
+	stream, err := r.js.Stream(ctx, "KEYFEED_s")
 	if err != nil {
 		return nil // not made yet
 	}
-	batch, err := consumer.FetchNoWait(1000)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for m := range batch.Messages() {
-		var e inStream
-		meta, err := m.Metadata()
+	state := stream.CachedInfo().State
+	for sequence := max(state.FirstSeq, 1); sequence <= state.LastSeq; sequence++ {
+		m, err := stream.GetMsg(ctx, sequence)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		e := inStream{sequence: sequence}
 		if err == nil {
-			e.sequence, err = meta.Sequence.Stream, json.Unmarshal(m.Data(), &e.event)
+			err = json.Unmarshal(m.Data, &e.event)
 		}
 		if err != nil {
 			r.t.Fatal(err)
@@ -111,24 +117,27 @@ func (r *purgeRig) awaitWord(word string) {
 // before the first event of key, and a purge.
 func (r *purgeRig) loseSince(key string) {
 	r.t.Helper()
-	var first uint64
+	var first, last uint64
 	for _, e := range r.all() {
-		if e.Key == key {
+		if e.Key == key && first == 0 {
 			first = e.sequence
-			break
 		}
+		last = e.sequence
+	}
+	if stream, err := r.js.Stream(r.t.Context(), "KEYFEED_s"); err != nil || stream.CachedInfo().State.LastSeq != last {
+		r.t.Fatalf("a heartbeat follows event %d (%v)", last, err)
 	}
 	var entry []byte
-	for {
-		m, err := r.entries.NextMsg(100 * time.Millisecond) // they came before the acknowledgements that were awaited
+	for at := uint64(0); at < last; { // the sink was closed, so the last entry tells the last event
+		m, err := r.entries.NextMsg(patience)
 		if err != nil {
-			break
+			r.t.Fatalf("no entry about message %d: %v", last, err)
 		}
 		var e struct{ Sequence uint64 }
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			r.t.Fatal(err)
 		}
-		if e.Sequence < first {
+		if at = e.Sequence; at < first {
 			entry = m.Data
 		}
 	}

@@ -49,7 +49,10 @@ func TestDecodeEqualsLiveServer(t *testing.T) {
 func compareLive(t *testing.T, server *testenv.Instance, family rdb.Family, version int) {
 	t.Helper()
 	t.Parallel()
-	l := &live{t: t, c: server.Client(), ctx: t.Context()}
+	// The settings in the names of some servers change nothing about pending entries, and what they change about strings
+	// shows on short ones.
+	plain := !strings.Contains(t.Name(), "_")
+	l := &live{t: t, c: server.Client(), ctx: t.Context(), big: plain}
 	l.fill(server)
 	l.do("SAVE")
 	file, err := os.ReadFile(filepath.Join(server.Dir, "dump.rdb"))
@@ -71,7 +74,7 @@ func compareLive(t *testing.T, server *testenv.Instance, family rdb.Family, vers
 	}
 	// Small bounds take the same file through the paths for large values.
 	configs := map[string]rdb.Config{"large elements": {}, "small pieces": {Piece: 7}}
-	if !strings.Contains(t.Name(), "_") { // the settings in the other names change nothing about pending entries
+	if plain {
 		configs["one pending entry held"] = rdb.Config{PendingHeld: 1}
 	}
 	for name, cfg := range configs {
@@ -158,6 +161,7 @@ type live struct {
 	t   *testing.T
 	c   *redis.Client
 	ctx context.Context
+	big bool // strings of megabytes, too
 }
 
 func (l *live) try(args ...any) (any, error) { return l.c.Do(l.ctx, args...).Result() }
@@ -241,6 +245,9 @@ func (l *live) fillStrings(random func(int) string) {
 		l.do("SET", fmt.Sprintf("s:%d", i), v)
 	}
 	for _, n := range []int{1, 63, 64, 65, 16383, 16384, 65535, 65536, 65537, 300000, 1 << 20, 1<<20 + 1, 3<<20 + 17} {
+		if n > 65537 && !l.big {
+			break
+		}
 		l.do("SET", fmt.Sprintf("random:%d", n), random(n))
 		l.do("SET", fmt.Sprintf("same:%d", n), strings.Repeat("x", n))
 		l.do("SET", fmt.Sprintf("period:%d", n), strings.Repeat("abcdefghijklmnopqrstuvwxyz0123456789", n/36+1)[:n])

@@ -210,11 +210,12 @@ func TestDecodeEqualsLibraryOnItsFiles(t *testing.T) {
 }
 
 func TestDecodeEqualsLibraryOnServerFiles(t *testing.T) {
+	t.Parallel()
 	for name, server := range map[string]*testenv.Instance{
 		"redis-7.0":                       testenv.Redis(t),
 		"redis-7.0 compressed list nodes": testenv.Redis(t, testenv.Set("list-compress-depth", "1")),
 	} {
-		l := &live{t: t, c: server.Client(), ctx: t.Context()}
+		l := &live{t: t, c: server.Client(), ctx: t.Context(), big: name == "redis-7.0"}
 		l.fill(server)
 		l.do("SAVE")
 		file, err := os.ReadFile(filepath.Join(server.Dir, "dump.rdb"))

@@ -52,6 +52,7 @@ func TestEveryPrefixIsRefused(t *testing.T) {
 }
 
 func TestEveryFlippedBitIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, magic := range magics() {
 		whole := everything(magic)
 		for i := range 8 * len(whole) {
@@ -64,6 +65,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 
 // Without a checksum the structure alone is checked: any outcome but a wrong kind of error, a panic or a hang will do.
 func TestEveryFlippedBitWithoutChecksum(t *testing.T) {
+	t.Parallel()
 	for _, magic := range magics() {
 		whole := everything(magic)
 		clear(whole[len(whole)-8:])

@@ -29,8 +29,8 @@ func chosenSize() size {
 		}
 	}
 	return size{
-		keys: 50_000, big: 100_000, writing: 20 * time.Second, restarts: 5, rate: 3000, hugeHash: 1_000_000,
-		outage: 15 * time.Second,
+		keys: 30_000, big: 50_000, writing: 15 * time.Second, restarts: 5, rate: 3000, hugeHash: 1_000_000,
+		outage: 10 * time.Second,
 	}
 }
 

@@ -203,7 +203,8 @@ func TestStreamCommands(t *testing.T) {
 	s.lines[len(s.lines)-1] = strings.Replace(s.lines[len(s.lines)-1], `:0000000000","op"`, `:heartbeat:5","op"`, 1)
 	s.add(`"op":"u","db":8,"key":"gone","cmd":"SET","args":["6"]`)
 	s.add(`"op":"t","db":8,"cmd":"FLUSHDB","args":["ASYNC"]`)
-	s.lines = append(s.lines, s.lines[:20]...) // repeats
+	s.lines = append(s.lines, s.lines[:20]...)                                                                                    // repeats
+	s.lines = append(s.lines, `{"v":1,"id":"0000000000:00000000000000000000:heartbeat:7","op":"m","kind":"heartbeat","ts_ms":7}`) // of another writer
 	stats := s.play(t, target)
 
 	if stats.Repeats != 20 {

@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,14 @@ type Stats struct {
 	SnapshotOpen bool
 	// Inexact counts what could not be replayed, over all runs into this target.
 	Inexact int64
+}
+
+// drop counts an event that is passed over because its id is not above the last one. The heartbeat of a writer that begins
+// has generation 0, outside the order, and is no repeat.
+func (s *Stats) drop(id string) {
+	if !strings.HasPrefix(id, "0000000000:") {
+		s.Repeats++
+	}
 }
 
 // Replayer applies events to a target. One goroutine uses it.
@@ -118,7 +127,7 @@ func (r *Replayer) Apply(line []byte) error {
 // ApplyEvent is Apply for an event that has been parsed.
 func (r *Replayer) ApplyEvent(e *Event) error {
 	if e.ID <= r.stats.LastID {
-		r.stats.Repeats++
+		r.stats.drop(e.ID)
 		return nil
 	}
 	if err := r.book.check(e); err != nil {

@@ -26,16 +26,17 @@ type session struct {
 type parsed struct {
 	Item
 
+	id    string
 	event *Event
 }
 
 func parse(it Item, after string) (parsed, error) {
 	id, err := LineID(it.Line)
 	if err != nil || id <= after {
-		return parsed{Item: it}, err
+		return parsed{Item: it, id: id}, err
 	}
 	e, err := Parse(it.Line)
-	return parsed{it, e}, err
+	return parsed{it, id, e}, err
 }
 
 // run reads and parses in one goroutine and applies in another, so that a slow broker and a slow target do not add up.
@@ -114,8 +115,8 @@ func (s *session) apply(ctx context.Context, items <-chan parsed) error {
 
 func (s *session) take(it parsed) error {
 	e := it.event
-	if e == nil || e.ID <= s.r.stats.LastID {
-		s.r.stats.Repeats++
+	if e == nil || it.id <= s.r.stats.LastID {
+		s.r.stats.drop(it.id)
 		return nil
 	}
 	begins := e.Op == "m" && e.Kind == "snapshot_begin"

@@ -90,38 +90,28 @@ func (q *recheck) release(k ref) {
 
 // catchUp takes the looks that are due. While too many keys wait it waits for theirs.
 func (v *Verifier) catchUp(ctx context.Context) error {
-	for {
-		took, next, err := v.dueLook(ctx)
-		if err != nil {
-			return err
-		}
-		if took {
-			continue
-		}
-		if !v.recheck.full() {
-			return nil
-		}
-		if err := await(ctx, next); err != nil {
-			return err
-		}
-	}
+	return v.takeLooks(ctx, func() bool { return !v.recheck.full() })
 }
 
 // drain takes all looks that are left.
 func (v *Verifier) drain(ctx context.Context) error {
+	return v.takeLooks(ctx, func() bool { return len(v.recheck.held) == 0 })
+}
+
+// takeLooks takes the looks that are due, and waits for the next ones until it is enough.
+func (v *Verifier) takeLooks(ctx context.Context, enough func() bool) error {
 	for {
 		took, next, err := v.dueLook(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if took {
-			continue
-		}
-		if len(v.recheck.held) == 0 {
+		case took:
+		case enough():
 			return nil
-		}
-		if err := await(ctx, next); err != nil {
-			return err
+		default:
+			if err := await(ctx, next); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (s *Sink) talk(ctx context.Context, use func(context.Context, *session) err
 	}
 	defer func() {
 		if err != nil {
-			err = cmp.Or(session.lostError(), err)
+			err = cmp.Or(session.lostError(), endedBy(ctx, err))
 			session.link.close()
 		}
 	}()
@@ -122,6 +122,14 @@ func (s *Sink) talk(ctx context.Context, use func(context.Context, *session) err
 	}
 	session.messages = &messages{conn: session.link.conn, stream: s.cfg.Stream, timeout: s.cfg.Timeout}
 	return session, use(ctx, session)
+}
+
+// endedBy adds to err what ended ctx, where that has ended: a request whose context ends tells only that it did.
+func endedBy(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
 }
 
 // Write queues the records of b behind all before.

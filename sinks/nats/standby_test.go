@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"keyfeed/internal/testenv"
 	keyfeednats "keyfeed/sinks/nats"
 )
 
@@ -48,6 +49,43 @@ func TestStandbyWithoutBucket(t *testing.T) {
 			}
 			wantOffsets(t, cfg, 1, 6)
 		})
+	}
+}
+
+// TestStandbyEndsInsideARequest ends the context while an answer of the server is held back, after each eighth of what it
+// says to one look.
+func TestStandbyEndsInsideARequest(t *testing.T) {
+	t.Parallel()
+	const parts = 8
+	srv := newServer(t, nil)
+	mustOpen(t, srv.config(), 0).Close()
+	standby := func(ctx context.Context, proxy *testenv.TCPProxy) error {
+		cfg := srv.config()
+		cfg.URL = "nats://" + proxy.Addr()
+		s, err := keyfeednats.New(cfg)
+		if err != nil {
+			t.Error(err)
+			return err
+		}
+		defer s.Close()
+		return s.Standby(ctx, time.Nanosecond)
+	}
+	whole := testenv.Proxy(t, srv.server.Addr().String())
+	if err := standby(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(parts) {
+		proxy := testenv.Proxy(t, srv.server.Addr().String())
+		proxy.StallAfter(testenv.Down, whole.Bytes(testenv.Down)*i/parts)
+		boom := errors.New("the process ends")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- standby(ctx, proxy) }()
+		testenv.Eventually(t, time.Minute, "the server's answer is held back", func() bool { return proxy.Armed() == 0 })
+		cancel(boom)
+		if err := <-ended; !errors.Is(err, boom) {
+			t.Errorf("after %d of %d parts of the answers, Standby gave %v, want the cause of its context", i, parts, err)
+		}
 	}
 }
 

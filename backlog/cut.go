@@ -58,6 +58,7 @@ func (l *Log) cutBehind(to place, at, end int64) error {
 	if err := l.cutFiles(to.seg, gone); err != nil {
 		return l.fail(fmt.Errorf("cutting log: %w", err))
 	}
+	l.reserve()
 	l.log.LogAttrs(context.Background(), slog.LevelInfo, "cut the backlog", slog.Int64("to_offset", end),
 		slog.Int64("dropped_bytes", dropped), slog.Int("dropped_segments", len(gone)))
 	return nil

@@ -106,6 +106,7 @@ func newLog(dir string, cfg Config, segs []*segment, tail Tail) *Log {
 	for _, s := range segs {
 		l.size += s.diskSize()
 	}
+	l.reserve()
 	return l
 }
 

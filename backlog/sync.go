@@ -138,6 +138,7 @@ func (l *Log) seal(s *segment) error {
 		}
 		return fmt.Errorf("sealing segment: %w", noSpaceIsFull(err))
 	}
+	s.file.Reserve(0)
 	if err := s.file.Sync(); err != nil {
 		return l.fail(fmt.Errorf("syncing segment: %w", err))
 	}

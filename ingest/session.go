@@ -71,7 +71,7 @@ func (s *session) run(ctx context.Context, group *errgroup.Group, resume Resume)
 	// The first byte after +CONTINUE must begin a command, else the offset was a wrong one that the source took all the
 	// same: the framer finds that as it finds any other desync.
 	st := &streamer{link: s.link, frame: newFramer(offset, db, r.cfg.Limits), log: log, ack: s.ack, passed: r.status.passed}
-	return st.run(ctx, group, offset)
+	return st.run(offset)
 }
 
 func (s *session) acknowledge(ctx context.Context, group *errgroup.Group) error {

@@ -263,6 +263,9 @@ func (h *handle) Size() (int64, error) {
 	return int64(len(h.f.now)), nil
 }
 
+// Reserve implements [vfs.File] by doing nothing.
+func (*handle) Reserve(int64) {}
+
 // Truncate implements [vfs.File].
 func (h *handle) Truncate(size int64) error {
 	defer h.fs.change()()

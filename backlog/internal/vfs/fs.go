@@ -28,6 +28,10 @@ type File interface {
 	io.Closer
 	// Size is the length of the file in bytes.
 	Size() (int64, error)
+	// Reserve asks for room up to size bytes, so that growing so far is faster; what is reserved beyond the length is
+	// given back where size is not more than that. A hint: the length stays, and a file system may do nothing. Not
+	// beside a write.
+	Reserve(size int64)
 	// Truncate sets the length of the file in bytes.
 	Truncate(size int64) error
 	// Sync makes the content and the length durable. After an error nothing is known about either.

@@ -132,6 +132,9 @@ func (f memFile) Size() (int64, error) {
 	return f.d.size, nil
 }
 
+// Reserve implements [File]: memory is had when it is written.
+func (memFile) Reserve(int64) {}
+
 // Truncate implements [File]; what it adds reads as zeros.
 func (f memFile) Truncate(size int64) error {
 	f.d.mu.Lock()

@@ -58,6 +58,15 @@ func opened(f *os.File, err error) (File, error) {
 
 type osFile struct{ *os.File }
 
+// Reserve implements [File]. A room that is had only in part is given back: others may need it.
+func (f osFile) Reserve(size int64) {
+	length, err := f.Size()
+	if err != nil || size > length && reserve(f.File, length, size-length) == nil {
+		return
+	}
+	_ = f.Truncate(length) // to its own length: only what is behind that goes
+}
+
 // Size implements [File].
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()

@@ -119,6 +119,8 @@ func (f segmentFile) Sync() error {
 	return f.File.Sync()
 }
 
+func (segmentFile) Reserve(int64) {}
+
 func (f segmentFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {

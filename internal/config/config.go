@@ -161,7 +161,7 @@ type SASL struct {
 
 // Backlog is the log of the stream on disk.
 type Backlog struct {
-	MaxBytes    Size          `env:"MAX_BYTES" min:"4MiB" example:"16GiB" desc:"Size at which the backlog is full. Default: half of the free space; 256MiB where KEYFEED_DATA_DIR is memory."`
+	MaxBytes    Size          `env:"MAX_BYTES" min:"4MiB" example:"16GiB" desc:"Size at which the backlog is full; its files take blocks of up to 64 MiB ahead, within that. Default: half of the free space; 256MiB where KEYFEED_DATA_DIR is memory."`
 	Sync        time.Duration `env:"SYNC" envDefault:"100ms" min:"1ms" max:"1m" desc:"Time between two fsyncs while bytes arrive."`
 	Retain      time.Duration `env:"RETAIN" envDefault:"5m" min:"0s" max:"720h" desc:"How long published bytes are kept, as far as KEYFEED_BACKLOG_RETAIN_BYTES allows: a broker may lose its last seconds on a power cut. 0s keeps none."`
 	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"256MiB" min:"0B" desc:"How many published bytes are kept, at most. 0B keeps none."`

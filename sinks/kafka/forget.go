@@ -51,5 +51,7 @@ func (s *Sink) forget(ctx context.Context) error {
 	if err := produceNow(ctx, cl, tombstone); err != nil {
 		return err
 	}
-	return cl.EndTransaction(ctx, kgo.TryCommit)
+	in := kadm.TopicsSet{}
+	in.Add(s.cfg.ProgressTopic, 0)
+	return endTransaction(ctx, cl, kgo.TryCommit, in)
 }

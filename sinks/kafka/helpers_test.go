@@ -203,6 +203,25 @@ func putProgress(t *testing.T, cfg kafka.Config, source, value string) {
 	}
 }
 
+// putInTransaction has a record stored in the transaction of cl, and leaves it so that its end sees it: see endTransaction.
+func putInTransaction(t *testing.T, cl *kgo.Client, r *kgo.Record) {
+	t.Helper()
+	ctx := within(t)
+	if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if leader, _, _ := cl.PartitionLeader(r.Topic, r.Partition); leader >= 0 {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("the client does not show partition %d of topic %s", r.Partition, r.Topic)
+		}
+	}
+}
+
 func wantOperator(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, sinks.ErrConfig) {

@@ -89,10 +89,7 @@ func begin(t *testing.T, txn *kgo.Client, source string, value []byte) {
 	if err := txn.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	r := &kgo.Record{Topic: "_keyfeed.progress", Key: []byte(source), Value: value}
-	if err := txn.ProduceSync(within(t), r).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	putInTransaction(t, txn, &kgo.Record{Topic: "_keyfeed.progress", Key: []byte(source), Value: value})
 }
 
 // waitForFetches returns when an Open that began has surely asked for the progress: a later Open would see the same end.

@@ -82,9 +82,7 @@ func TestReadIsCommitted(t *testing.T) {
 		if err := txn.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
-		if err := txn.ProduceSync(within(t), &kgo.Record{Topic: "keyfeed.redis", Value: []byte(value)}).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
+		putInTransaction(t, txn, &kgo.Record{Topic: "keyfeed.redis", Value: []byte(value)})
 		if err := txn.EndTransaction(within(t), end); err != nil {
 			t.Fatal(err)
 		}

@@ -81,12 +81,14 @@ func (e *session) abortRemnants(ctx context.Context, remnants []remnant) error {
 	if err := e.cl.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
+	in := kadm.TopicsSet{}
 	for _, p := range remnants {
+		in.Add(p.topic, p.partition)
 		// Never to be read, but a topic that is compacted wants a key.
 		record := &kgo.Record{Topic: p.topic, Partition: p.partition, Key: []byte(e.sink.cfg.Source), Value: []byte{}}
 		if err := produceNow(ctx, e.cl, record); err != nil {
 			return fmt.Errorf("writing to %v: %w", p, err)
 		}
 	}
-	return e.cl.EndTransaction(ctx, kgo.TryAbort)
+	return endTransaction(ctx, e.cl, kgo.TryAbort, in)
 }

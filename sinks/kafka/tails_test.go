@@ -112,9 +112,7 @@ func TestCommittedEventIsNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &kgo.Record{Topic: "keyfeed.redis", Partition: partition, Value: []byte("taken back")}
-	if err := taken.ProduceSync(within(t), r).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	putInTransaction(t, taken, r)
 	if err := taken.EndTransaction(within(t), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}

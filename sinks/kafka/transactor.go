@@ -71,7 +71,13 @@ func newTransactor(e *session) *transactor {
 		idle:    max(e.sink.cfg.CommitInterval/idleShare, time.Millisecond),
 		timeout: transactionTimeout(e.sink.cfg),
 		wake:    make(chan struct{}, 1),
+		ends:    e.ends(),
 	}
+}
+
+// ends are the last events by partition that are acknowledged.
+func (e *session) ends() map[partitionID]int64 {
+	return (&progress{Topics: e.topics.progress()}).ends()
 }
 
 // hand implements delivery.
@@ -110,7 +116,7 @@ func (t *transactor) claim(ctx context.Context, pos change.Position) error {
 	if err := t.session.cl.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	return t.seal(ctx, pos)
+	return t.seal(ctx, pos, t.touched(t.ends))
 }
 
 func (t *transactor) run() {
@@ -230,15 +236,17 @@ func (t *transactor) commit() {
 	if !t.open || !t.settle() {
 		return
 	}
-	if err := t.seal(e.ctx, t.last); err != nil {
+	ends := e.ends()
+	touched := t.touched(ends)
+	if err := t.seal(e.ctx, t.last, touched); err != nil {
 		e.fail(err)
 		return
 	}
-	if err := t.marked(); err != nil {
+	if err := t.marked(touched); err != nil {
 		e.fail(err)
 		return
 	}
-	t.committed = t.last
+	t.ends, t.committed = ends, t.last
 	t.open, t.bytes, t.unit = false, 0, 0
 	e.sink.confirm(t.committed)
 }
@@ -247,7 +255,7 @@ func (t *transactor) commit() {
 // and a broker that is killed then may come back without the markers (hanging.go). What is confirmed is what the next Open
 // reads, so it is confirmed when that is there to be read (invariant 2), and no later transaction meets one that hangs. The
 // next transaction would wait for the same thing.
-func (t *transactor) marked() error {
+func (t *transactor) marked(touched kadm.TopicsSet) error {
 	e := t.session
 	ctx, cancel := context.WithTimeout(e.ctx, e.sink.cfg.DeliveryTimeout)
 	defer cancel()
@@ -255,26 +263,23 @@ func (t *transactor) marked() error {
 	if err != nil {
 		return fmt.Errorf("asking for the producer id: %w", e.because(e.ctx, ctx, err))
 	}
-	touched, now := t.touched()
-	if err := e.awaitNone(ctx, id, markPause, touched); err != nil {
+	in := func(context.Context) (kadm.TopicsSet, error) { return touched, nil }
+	if err := e.awaitNone(ctx, id, markPause, in); err != nil {
 		return fmt.Errorf("waiting for the end of a transaction: %w", e.because(e.ctx, ctx, err))
 	}
-	t.ends = now
 	return nil
 }
 
-// touched is the scope of a transaction whose events are acknowledged, and where the partitions end behind it.
-func (t *transactor) touched() (in scope, now map[partitionID]int64) {
-	e := t.session
-	now = (&progress{Topics: e.topics.progress()}).ends()
+// touched are the partitions of a transaction whose events are acknowledged and end at ends.
+func (t *transactor) touched(ends map[partitionID]int64) kadm.TopicsSet {
 	set := kadm.TopicsSet{}
-	set.Add(e.sink.cfg.ProgressTopic, 0)
-	for at, last := range now {
+	set.Add(t.session.sink.cfg.ProgressTopic, 0)
+	for at, last := range ends {
 		if was, known := t.ends[at]; last >= 0 && (!known || was != last) {
 			set.Add(at.topic, at.partition)
 		}
 	}
-	return func(context.Context) (kadm.TopicsSet, error) { return set, nil }, now
+	return set
 }
 
 // settle waits until all events of the transaction are acknowledged, because the progress record tells their offsets. It
@@ -324,8 +329,9 @@ func (t *transactor) sign() {
 	})
 }
 
-// seal ends the open transaction: a progress record with pos as its last record, then the commit.
-func (t *transactor) seal(ctx context.Context, pos change.Position) error {
+// seal ends the open transaction, which touched these partitions: a progress record with pos as its last record, then the
+// commit.
+func (t *transactor) seal(ctx context.Context, pos change.Position, touched kadm.TopicsSet) error {
 	e := t.session
 	timed, cancel := context.WithTimeout(ctx, e.sink.cfg.DeliveryTimeout)
 	defer cancel()
@@ -336,7 +342,7 @@ func (t *transactor) seal(ctx context.Context, pos change.Position) error {
 	if err := produceNow(timed, e.cl, record); err != nil {
 		return fmt.Errorf("writing progress to topic %s: %w", e.sink.cfg.ProgressTopic, e.because(ctx, timed, err))
 	}
-	if err := e.cl.EndTransaction(timed, kgo.TryCommit); err != nil {
+	if err := endTransaction(timed, e.cl, kgo.TryCommit, touched); err != nil {
 		return fmt.Errorf("committing a transaction: %w", e.because(ctx, timed, err))
 	}
 	return nil

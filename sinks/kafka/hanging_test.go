@@ -24,26 +24,31 @@ func hangOnce(c *kfake.Cluster, topic string, producer *atomic.Int64, start int6
 		if !ok || asked.Add(1) > 1 {
 			return nil, nil, false
 		}
-		resp := kmsg.NewPtrDescribeProducersResponse()
-		resp.Version = r.Version
-		for _, t := range r.Topics {
-			rt := kmsg.NewDescribeProducersResponseTopic()
-			rt.Topic = t.Topic
-			for _, p := range t.Partitions {
-				rp := kmsg.NewDescribeProducersResponseTopicPartition()
-				rp.Partition = p
-				if p < 2 && t.Topic == topic {
-					a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
-					a.ProducerID, a.CurrentTxnStartOffset = producer.Load(), start
-					rp.ActiveProducers = append(rp.ActiveProducers, a)
-				}
-				rt.Partitions = append(rt.Partitions, rp)
-			}
-			resp.Topics = append(resp.Topics, rt)
-		}
-		return resp, nil, true
+		return openIn(r, topic, producer.Load(), start), nil, true
 	})
 	return asked
+}
+
+// openIn is an answer that tells of a transaction in the first two partitions of a topic.
+func openIn(r *kmsg.DescribeProducersRequest, topic string, producer, start int64) *kmsg.DescribeProducersResponse {
+	resp := kmsg.NewPtrDescribeProducersResponse()
+	resp.Version = r.Version
+	for _, t := range r.Topics {
+		rt := kmsg.NewDescribeProducersResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewDescribeProducersResponseTopicPartition()
+			rp.Partition = p
+			if p < 2 && t.Topic == topic {
+				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+				a.ProducerID, a.CurrentTxnStartOffset = producer, start
+				rp.ActiveProducers = append(rp.ActiveProducers, a)
+			}
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
 }
 
 // hundred stores a hundred events, and keeps the producer's id and the count of its aborts up to date from then on.
@@ -91,6 +96,33 @@ func TestHangingTransactionIsAborted(t *testing.T) {
 	}
 	if aborts.Load() != 1 || asked.Load() < 2 || !strings.Contains(log.String(), "partitions=2") {
 		t.Errorf("%d transactions were aborted, the open ones asked for %d times; log:\n%s", aborts.Load(), asked.Load(), &log)
+	}
+}
+
+// TestClaimWaitsForItsMarker: an Open that fails right behind the claim, or a broker that is killed there, must not leave the
+// next Open without it, which would find the older writer's record and end as one that was fenced.
+func TestClaimWaitsForItsMarker(t *testing.T) {
+	c := cluster(t)
+	cfg := config("hang", c.ListenAddrs()...)
+	producer, _ := hundred(t, c, cfg)
+	var claimed atomic.Bool
+	var asked atomic.Int32
+	c.ControlKey(kmsg.EndTxn.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		claimed.Store(true)
+		return nil, nil, false
+	})
+	c.ControlKey(kmsg.DescribeProducers.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r, ok := req.(*kmsg.DescribeProducersRequest)
+		if !ok || !claimed.Load() || asked.Add(1) > 2 {
+			return nil, nil, false
+		}
+		return openIn(r, "_keyfeed.progress", producer.Load(), 1), nil, true
+	})
+	opened(t, cfg)
+	if n := asked.Load(); n < 3 {
+		t.Errorf("Open returned after it had asked for the claim's marker %d times, and there was none", n)
 	}
 }
 

@@ -110,13 +110,18 @@ func (t *transactor) next() *flight {
 	return f
 }
 
-// claim tells in a transaction of its own that this instance writes now, from pos on (invariant 9).
+// claim tells in a transaction of its own that this instance writes now, from pos on (invariant 9). It is to be read when
+// it counts as made: the next Open takes the record of the writer before for one of a rival otherwise.
 func (t *transactor) claim(ctx context.Context, pos change.Position) error {
 	t.committed = pos
 	if err := t.session.cl.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	return t.seal(ctx, pos, t.touched(t.ends))
+	touched := t.touched(t.ends)
+	if err := t.seal(ctx, pos, touched); err != nil {
+		return err
+	}
+	return t.marked(ctx, touched)
 }
 
 func (t *transactor) run() {
@@ -242,7 +247,7 @@ func (t *transactor) commit() {
 		e.fail(err)
 		return
 	}
-	if err := t.marked(touched); err != nil {
+	if err := t.marked(e.ctx, touched); err != nil {
 		e.fail(err)
 		return
 	}
@@ -255,17 +260,17 @@ func (t *transactor) commit() {
 // and a broker that is killed then may come back without the markers (hanging.go). What is confirmed is what the next Open
 // reads, so it is confirmed when that is there to be read (invariant 2), and no later transaction meets one that hangs. The
 // next transaction would wait for the same thing.
-func (t *transactor) marked(touched kadm.TopicsSet) error {
+func (t *transactor) marked(ctx context.Context, touched kadm.TopicsSet) error {
 	e := t.session
-	ctx, cancel := context.WithTimeout(e.ctx, e.sink.cfg.DeliveryTimeout)
+	timed, cancel := context.WithTimeout(ctx, e.sink.cfg.DeliveryTimeout)
 	defer cancel()
-	id, _, err := e.cl.ProducerID(ctx)
+	id, _, err := e.cl.ProducerID(timed)
 	if err != nil {
-		return fmt.Errorf("asking for the producer id: %w", e.because(e.ctx, ctx, err))
+		return fmt.Errorf("asking for the producer id: %w", e.because(ctx, timed, err))
 	}
 	in := func(context.Context) (kadm.TopicsSet, error) { return touched, nil }
-	if err := e.awaitNone(ctx, id, markPause, in); err != nil {
-		return fmt.Errorf("waiting for the end of a transaction: %w", e.because(e.ctx, ctx, err))
+	if err := e.awaitNone(timed, id, markPause, in); err != nil {
+		return fmt.Errorf("waiting for the end of a transaction: %w", e.because(ctx, timed, err))
 	}
 	return nil
 }

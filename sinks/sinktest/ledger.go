@@ -59,9 +59,14 @@ func (l *ledger) out() int {
 	return n
 }
 
+// fill is quick also with the race detector, which counts single bytes: the sink's own goroutine waits for it.
 func fill(p []byte) {
-	for i := range p {
-		p[i] = '#'
+	if len(p) == 0 {
+		return
+	}
+	p[0] = '#'
+	for n := 1; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 }
 

@@ -154,10 +154,14 @@ func (s *Sink) stop() error {
 	defer grace.Stop()
 	select {
 	case <-w.done:
-		s.writer = nil
-		s.Drop()
-		return nil
 	case <-grace.C:
-		return fmt.Errorf("stopping %s: %w", s.cfg.Name, errStuck)
+		select {
+		case <-w.done: // a machine that stood still has both at once
+		default:
+			return fmt.Errorf("stopping %s: %w", s.cfg.Name, errStuck)
+		}
 	}
+	s.writer = nil
+	s.Drop()
+	return nil
 }

@@ -72,7 +72,7 @@
 //
 // When a purge or the age limit removed the last event, its position comes from the key-value bucket "keyfeed", whose
 // keys are streams. An entry says what the stream holds up to a sequence, and whether events or heartbeats follow it. It
-// is written before and after each heartbeat and what begins a generation, every 4 s, and by Flush. So the last sequence
+// is written before and after each heartbeat and what begins a generation, every 3 s, and by Flush. So the last sequence
 // alone tells how many events follow the position, and Write passes over exactly that many. Under which settings they were
 // cut and selected stands in the entry too, which is written anew before the first event under others. The entry is also the sign of
 // life that [Sink.Standby] waits for; a writer that may not use the bucket stores heartbeats for that, and a purge of the

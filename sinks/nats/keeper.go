@@ -21,7 +21,7 @@ const bucketName = "keyfeed"
 
 // keepInterval is how often the bucket is written, also while nothing moves: that is the writer's sign of life, which
 // must come every 5 s at least (see [sinks.Stander]).
-const keepInterval = 4 * time.Second
+const keepInterval = 3 * time.Second
 
 // mark says what a stream holds up to a sequence: everything up to position, and skip events more. The Settings of position
 // are those of the skipped events, and of what follows: see adopt.

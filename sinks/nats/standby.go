@@ -10,7 +10,7 @@ import (
 )
 
 // Standby implements [sinks.Stander]. A writer at work moves the end of the stream, or the entry in the bucket: while
-// its source is silent it writes that every 4 s, and heartbeats into the stream where it has no bucket.
+// its source is silent it writes that every 3 s, and heartbeats into the stream where it has no bucket.
 func (s *Sink) Standby(ctx context.Context, quiet time.Duration) error {
 	session, err := s.talk(ctx, func(ctx context.Context, session *session) (err error) {
 		if session.keeper, err = newKeeper(ctx, session, false); err != nil {

@@ -34,7 +34,7 @@ func newCluster(t *testing.T) *cluster {
 			t.Fatal(err)
 		}
 		options := server.Options{
-			ServerName: fmt.Sprint("n", n), Host: "127.0.0.1", Port: server.RANDOM_PORT,
+			ServerName: fmt.Sprint("n", n), Host: "127.0.0.1", Port: testenv.FreePort(t),
 			JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1"},
 			Routes:  server.RoutesFromStr("nats://" + strings.Join(routes, ",nats://")),

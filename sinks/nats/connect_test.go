@@ -158,7 +158,6 @@ func TestPermissions(t *testing.T) {
 			cfg.Username, cfg.Password = "admin", "x"
 			mustOpen(t, cfg, 0) // makes the stream
 			cfg.Username = "keyfeed"
-			cfg.Timeout = 2 * time.Second
 			s, _, err := open(t, cfg)
 			if err == nil {
 				err = writeError(t, s, 1)
@@ -179,7 +178,7 @@ func TestBucketIsNotNeeded(t *testing.T) {
 			})
 			log := &logBuffer{}
 			cfg := srv.config()
-			cfg.Username, cfg.Password, cfg.Timeout, cfg.Logger = "keyfeed", "x", time.Second, log.logger()
+			cfg.Username, cfg.Password, cfg.Logger = "keyfeed", "x", log.logger()
 			s := mustOpen(t, cfg, 0)
 			put(t, s, 1, 3)
 			put(t, s, 4, 5)
@@ -234,7 +233,7 @@ func TestSilentServerFailsTheSink(t *testing.T) {
 	srv := newServer(t, nil)
 	proxy := newRelay(t, srv.server.Addr().String())
 	cfg := srv.config()
-	cfg.URL, cfg.Timeout = proxy.url(), 400*time.Millisecond
+	cfg.URL, cfg.Timeout = proxy.url(), 2*time.Second // a slow machine takes less where the server answers
 	s := mustOpen(t, cfg, 0)
 	put(t, s, 1, 5)
 	proxy.shut()

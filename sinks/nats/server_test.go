@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"keyfeed/internal/testenv"
 	keyfeednats "keyfeed/sinks/nats"
 )
 
@@ -22,7 +23,7 @@ func newServer(tb testing.TB, change func(*server.Options)) *natsServer {
 	tb.Helper()
 	s := &natsServer{options: server.Options{
 		Host:      "127.0.0.1",
-		Port:      server.RANDOM_PORT,
+		Port:      testenv.FreePort(tb), // not of those of outgoing connections, so that it is still free at a restart
 		JetStream: true,
 		StoreDir:  tb.TempDir(),
 		NoSigs:    true,
@@ -58,7 +59,6 @@ func (s *natsServer) ready(tb testing.TB) {
 	if !s.server.ReadyForConnections(30 * time.Second) {
 		tb.Fatal("nats-server does not start")
 	}
-	s.options.Port = s.server.Addr().(*net.TCPAddr).Port // the same one after a restart
 	s.url = s.server.ClientURL()
 }
 

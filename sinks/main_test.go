@@ -3,7 +3,7 @@ package sinks_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"keyfeed/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { sinktest.Main(m) }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"keyfeed/internal/testenv"
 )
 
 // gate stands between a client and kfake: it can take the broker off the network and bring it back on the same port, or
@@ -12,7 +14,7 @@ import (
 type gate struct {
 	mu      sync.Mutex
 	changed *sync.Cond
-	addr    string
+	addr    string       // below the ports of outgoing connections, so that it is still free at the restart
 	inner   net.Listener // nil while stopped
 	closed  bool
 	stalled bool
@@ -20,19 +22,20 @@ type gate struct {
 	conns   map[*gateConn]bool
 }
 
-func newGate() *gate {
-	g := &gate{conns: map[*gateConn]bool{}}
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	g := &gate{addr: testenv.FreeAddr(t), conns: map[*gateConn]bool{}}
 	g.changed = sync.NewCond(&g.mu)
 	return g
 }
 
 // listen is for kfake.ListenFn, one broker only.
-func (g *gate) listen(network, addr string) (net.Listener, error) {
-	l, err := net.Listen(network, addr)
+func (g *gate) listen(network, _ string) (net.Listener, error) {
+	l, err := net.Listen(network, g.addr)
 	if err != nil {
 		return nil, err
 	}
-	g.inner, g.addr = l, l.Addr().String()
+	g.inner = l
 	return g, nil
 }
 

@@ -58,7 +58,7 @@ func testStepFails(t *testing.T, key kmsg.Key, kind string, code *kerr.Error, op
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
-	g := newGate()
+	g := newGate(t)
 	c := cluster(t, append(opts, kfake.ListenFn(g.listen))...)
 	seedTopics(t, c, "redis")
 	cfg := config("redis", c.ListenAddrs()...)
@@ -185,9 +185,9 @@ func seedTopics(t *testing.T, c *kfake.Cluster, source string) {
 	}
 }
 
-// until writes the events 0 <= i < n as the pump does, opening the sink anew after each error.
+// until writes the events 0 <= i < n as the pump does, opening the sink anew after each error, each time with more patience.
 func (w *writer) until(ctx context.Context, n int) error {
-	for {
+	for ; ; w.openWithin *= 2 {
 		err := w.session(ctx, n)
 		if err == nil || ctx.Err() != nil || errors.Is(err, sinks.ErrFenced) || errors.Is(err, sinks.ErrConfig) {
 			return err

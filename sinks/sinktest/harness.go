@@ -12,6 +12,10 @@ type Harness struct {
 	// New returns a client of the place that is not open. Several may be made, one after the other, for one place.
 	New func(t *testing.T) sinks.Sink
 
+	// Impatient is New with a client that notices within some seconds that the broker is away, where New's takes longer;
+	// nil = New's does. It may fail beside a broker that is only slow.
+	Impatient func(t *testing.T) sinks.Sink
+
 	// Read returns everything that the place stores, in its order: one order for all with Features.TotalOrder, else at
 	// least in order within each Stored.Place. nil for a place that cannot be read.
 	Read func(ctx context.Context) ([]Stored, error)

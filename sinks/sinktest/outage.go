@@ -34,14 +34,15 @@ func testBrokerAwayAtOpen(t *testing.T, p *player) {
 
 // testBrokerAwayAndBack takes the broker away while records are written, several times.
 func testBrokerAwayAndBack(t *testing.T, p *player) {
-	s := p.client(t)
+	s := p.impatient(t)
 	all := len(p.source.records)
-	i := p.open(t, s)
+	i := p.openEventually(t, s)
 	for cut := range 3 {
 		upTo := i + (all-i)/4
-		p.mustWrite(t, s, i, upTo)
 		if cut == 1 {
-			p.mustFlush(t, s, upTo)
+			p.carryOn(t, s, i, upTo)
+		} else if err := p.write(within(t), s, i, upTo); err != nil {
+			mustBeTransient(t, err)
 		}
 		p.h.StopBroker(t)
 		p.checkFails(t, s, upTo)
@@ -51,9 +52,34 @@ func testBrokerAwayAndBack(t *testing.T, p *player) {
 			t.Fatalf("the client starts at %d, but only %d records were written", i, upTo+1)
 		}
 	}
-	p.mustWrite(t, s, i, all)
-	p.mustFlush(t, s, all)
+	p.carryOn(t, s, i, all)
 	p.checkStored(t, all)
+}
+
+// carryOn writes the records from <= i < to and flushes as the pump does: it opens a client anew that a slow broker fails.
+func (p *player) carryOn(t *testing.T, s sinks.Sink, from, to int) {
+	t.Helper()
+	for ctx := within(t); ; from = p.openEventually(t, s) {
+		err := p.write(ctx, s, from, to)
+		if err == nil {
+			err = s.Flush(ctx)
+		}
+		if err == nil {
+			break
+		}
+		mustBeTransient(t, err)
+	}
+	if got, want := s.Confirmed(), p.source.end(to); !same(got, want) {
+		t.Fatalf("after Flush, Confirmed() is %v, want %v", got, want)
+	}
+}
+
+// mustBeTransient expects an error that a retry may heal, and none of the test's own.
+func mustBeTransient(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, sinks.ErrConfig) || errors.Is(err, sinks.ErrFenced) || errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, want an error that a retry may heal", err)
+	}
 }
 
 // checkFails checks how a sink fails whose broker is gone, and that it stays failed.
@@ -64,9 +90,7 @@ func (p *player) checkFails(t *testing.T, s sinks.Sink, next int) {
 	if flushErr == nil {
 		t.Fatal("Flush gave no error although the broker is away")
 	}
-	if errors.Is(flushErr, sinks.ErrConfig) || errors.Is(flushErr, sinks.ErrFenced) || errors.Is(flushErr, context.DeadlineExceeded) {
-		t.Fatalf("the broker's absence gave %v, want an error that a retry may heal", flushErr)
-	}
+	mustBeTransient(t, flushErr)
 	select {
 	case <-s.Updates():
 	case <-time.After(patience):

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"keyfeed/sinks"
 )
 
@@ -87,7 +85,20 @@ func newPlayer(t *testing.T, h Harness, f Features) *player {
 // client makes a client that is closed at the end of the test, when all batches must be back.
 func (p *player) client(t *testing.T) sinks.Sink {
 	t.Helper()
-	s := p.h.New(t)
+	return p.closed(t, p.h.New(t))
+}
+
+// impatient is a client that notices soon that the broker is away.
+func (p *player) impatient(t *testing.T) sinks.Sink {
+	t.Helper()
+	if p.h.Impatient == nil {
+		return p.client(t)
+	}
+	return p.closed(t, p.h.Impatient(t))
+}
+
+func (p *player) closed(t *testing.T, s sinks.Sink) sinks.Sink {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close at the end: %v", err)
@@ -162,13 +173,4 @@ func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// noLeaks returns a check that no goroutine runs that did not run when noLeaks was called.
-func (p *player) noLeaks() func() error {
-	options := []goleak.Option{goleak.IgnoreCurrent()}
-	for _, name := range p.h.Leftovers {
-		options = append(options, goleak.IgnoreAnyFunction(name))
-	}
-	return func() error { return goleak.Find(options...) }
 }

@@ -10,15 +10,13 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"keyfeed/internal/change"
 	"keyfeed/sinks"
 	"keyfeed/sinks/sinktest"
 	"keyfeed/sinks/stdout"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { sinktest.Main(m) }
 
 // gate is a writer that can be shut, like a pipe whose reader sleeps.
 type gate struct {

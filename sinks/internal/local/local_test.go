@@ -9,14 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"keyfeed/internal/change"
 	"keyfeed/sinks"
 	"keyfeed/sinks/internal/local"
+	"keyfeed/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { sinktest.Main(m) }
 
 func at(offset int64) change.Position {
 	return change.Position{Gen: 1, Offset: offset, ReplID: strings.Repeat("a", 40)}

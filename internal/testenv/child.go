@@ -58,6 +58,14 @@ func (c *ChildProcess) PID() int { return c.p.cmd.Process.Pid }
 // that the last WaitLine returned. The test fails after timeout, or when the child ends first.
 func (c *ChildProcess) WaitLine(re *regexp.Regexp, timeout time.Duration) []string {
 	c.t.Helper()
+	m, err := c.waitLine(re, timeout)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+func (c *ChildProcess) waitLine(re *regexp.Regexp, timeout time.Duration) ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	timer := time.NewTimer(timeout)
@@ -67,16 +75,17 @@ func (c *ChildProcess) WaitLine(re *regexp.Regexp, timeout time.Duration) []stri
 		for _, l := range lines {
 			c.seen++
 			if m := re.FindStringSubmatch(l.text); m != nil {
-				return m
+				return m, nil
 			}
 		}
 		if !more {
-			c.t.Fatalf("%s ended with code %d before it printed a line like %q", c.name, c.p.cmd.ProcessState.ExitCode(), re)
+			<-c.p.done // which comes right after the end of the output
+			return nil, fmt.Errorf("%s ended with code %d before it printed a line like %q", c.name, c.p.cmd.ProcessState.ExitCode(), re)
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			c.t.Fatalf("%s printed no line like %q within %v", c.name, re, timeout)
+			return nil, fmt.Errorf("%s printed no line like %q within %v", c.name, re, timeout)
 		}
 	}
 }

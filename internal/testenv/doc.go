@@ -26,6 +26,7 @@
 //
 // # Ports
 //
-// Ports are drawn below the range that Linux uses for outgoing connections, so that a server which is stopped and
-// started again finds its port still free.
+// Ports are drawn below the range that Linux uses for outgoing connections, and on Linux a test keeps its port until it
+// ends, so that a server which is stopped and started again finds it still free. What else runs on the machine knows
+// nothing of that: a server that finds its port taken at its first start is started again on another one.
 package testenv

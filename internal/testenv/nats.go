@@ -2,11 +2,11 @@ package testenv
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 )
 
 // NATS is a NATS server with JetStream that runs as a process of its own, so that it can be killed.
@@ -22,8 +22,11 @@ type NATS struct {
 // JetStream in a temporary directory.
 func NATSServer(tb testing.TB) *NATS {
 	tb.Helper()
-	n := &NATS{t: tb, bin: buildNATS(tb), addr: FreeAddr(tb), store: tb.TempDir()}
-	n.Start()
+	n := &NATS{t: tb, bin: buildNATS(tb), store: tb.TempDir()}
+	onFreePort(tb, func(port int) error {
+		n.addr = loopback(port)
+		return n.start()
+	})
 	return n
 }
 
@@ -36,8 +39,17 @@ func (n *NATS) URL() string { return "nats://" + n.addr }
 // Start starts the server again after [NATS.Kill], on the same port with what it has stored.
 func (n *NATS) Start() {
 	n.t.Helper()
+	if err := n.start(); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *NATS) start() error {
 	n.child = Child(n.t, n.bin, []string{"-addr", n.addr, "-store", n.store}, nil)
-	n.child.WaitLine(regexp.MustCompile(`^ready$`), time.Minute)
+	if _, err := n.child.waitLine(regexp.MustCompile(`^ready$`), startTimeout); err != nil {
+		return fmt.Errorf("%w; its output:\n%s", err, n.child.Output())
+	}
+	return nil
 }
 
 // Child is the running process.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -147,6 +148,12 @@ func (o *output) since(i int) ([]outputLine, bool, <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.lines[i:len(o.lines):len(o.lines)], !o.over, o.changed
+}
+
+// has reports whether a line holds text.
+func (o *output) has(text string) bool {
+	lines, _, _ := o.since(0)
+	return slices.ContainsFunc(lines, func(l outputLine) bool { return strings.Contains(l.text, text) })
 }
 
 // tail returns the last n lines.

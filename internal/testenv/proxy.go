@@ -59,8 +59,11 @@ type cutPoint struct {
 // Proxy starts a proxy on a free port that passes on to target (host:port). It ends with the test.
 func Proxy(tb testing.TB, target string) *TCPProxy {
 	tb.Helper()
-	p := &TCPProxy{t: tb, target: target, addr: FreeAddr(tb), links: map[*link]struct{}{}}
-	p.Accept()
+	p := &TCPProxy{t: tb, target: target, links: map[*link]struct{}{}}
+	onFreePort(tb, func(port int) error {
+		p.addr = loopback(port)
+		return p.accept()
+	})
 	tb.Cleanup(func() {
 		p.mu.Lock()
 		p.closed = true
@@ -153,18 +156,25 @@ func (p *TCPProxy) Refuse() {
 // Accept listens again after [TCPProxy.Refuse], on the same port.
 func (p *TCPProxy) Accept() {
 	p.t.Helper()
+	if err := p.accept(); err != nil {
+		p.t.Fatalf("proxy: %v", err)
+	}
+}
+
+func (p *TCPProxy) accept() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != nil {
-		return
+		return nil
 	}
 	var cfg net.ListenConfig
 	l, err := cfg.Listen(lasting(p.t), "tcp", p.addr)
 	if err != nil {
-		p.t.Fatalf("proxy: %v", err)
+		return err
 	}
 	p.listener = l
 	p.group.Go(func() { p.serve(l) })
+	return nil
 }
 
 // Down ends all connections at once and refuses new ones until [TCPProxy.Accept].
@@ -231,7 +241,7 @@ func (p *TCPProxy) connect(client net.Conn) {
 	pumps.Go(func() { l.pump(Up) })
 	pumps.Go(func() { l.pump(Down) })
 	pumps.Wait()
-	l.end(FIN)
+	l.close()
 	p.mu.Lock()
 	delete(p.links, l)
 	p.mu.Unlock()

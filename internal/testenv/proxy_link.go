@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // link is one connection through a proxy: two sockets and a pump for each direction.
@@ -11,14 +12,27 @@ type link struct {
 	proxy            *TCPProxy
 	client, upstream net.Conn
 	halfOpen         atomic.Bool
+	finished         atomic.Bool // by FIN: nothing more is passed on
 }
 
-// pump passes bytes on in one direction until an end, an error or a cut.
+// drainFor is how long an end of a link by FIN waits for the end of the two sides.
+const drainFor = 10 * time.Second
+
+// pump passes bytes on in one direction until an end, an error or a cut. After an end by FIN it takes what the sender
+// still sends: closing a socket that holds unread bytes resets it, and with that the receiver of the other direction
+// would lose what is on its way.
 func (l *link) pump(dir Direction) {
 	src, dst := l.client, l.upstream
 	if dir == Down {
 		src, dst = dst, src
 	}
+	l.pass(dir, src, dst)
+	if l.finished.Load() {
+		_, _ = io.Copy(io.Discard, src) // until it ends, or drainFor is over
+	}
+}
+
+func (l *link) pass(dir Direction, src, dst net.Conn) {
 	buf := make([]byte, 64<<10)
 	var passed int64
 	for {
@@ -33,7 +47,7 @@ func (l *link) pump(dir Direction) {
 			if room, ok := l.proxy.room(dir, passed); ok {
 				piece = rest[:min(int64(len(rest)), max(room, 1))]
 			}
-			if l.halfOpen.Load() {
+			if l.halfOpen.Load() || l.finished.Load() {
 				break
 			}
 			if _, werr := dst.Write(piece); werr != nil {
@@ -48,6 +62,8 @@ func (l *link) pump(dir Direction) {
 			}
 		}
 		switch {
+		case l.finished.Load():
+			return
 		case l.halfOpen.Load():
 			l.swallow(dir)
 			return
@@ -87,8 +103,11 @@ func (l *link) swallow(dir Direction) {
 func (l *link) end(how Cut) {
 	switch how {
 	case FIN:
-		_ = l.client.Close()
-		_ = l.upstream.Close()
+		l.finished.Store(true)
+		for _, c := range []net.Conn{l.client, l.upstream} {
+			closeWrite(c)
+			_ = c.SetReadDeadline(time.Now().Add(drainFor))
+		}
 	case RST:
 		reset(l.client)
 		reset(l.upstream)
@@ -97,6 +116,11 @@ func (l *link) end(how Cut) {
 		_ = l.upstream.Close()
 	case stall:
 	}
+}
+
+func (l *link) close() {
+	_ = l.client.Close()
+	_ = l.upstream.Close()
 }
 
 func reset(c net.Conn) {

@@ -159,3 +159,36 @@ func TestProxyStallsAtTheByte(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who is slow to read still receives all that went before an orderly end, although what it sends is never read: a socket
+// that is closed with something unread in it resets the connection.
+func TestProxyFINLosesNothing(t *testing.T) {
+	const n = 300_000
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Write(make([]byte, 2*n))
+		<-over
+	}()
+	p := testenv.Proxy(t, l.Addr().String())
+	p.Stall()
+	p.CutAfter(testenv.Down, n, testenv.FIN)
+	c := dial(t, p.Addr())
+	_, _ = c.Write(make([]byte, n))
+	go func() { _, _ = c.Write(make([]byte, 100*n)) }()
+	p.Resume()
+	testenv.Eventually(t, 20*time.Second, "the cut", func() bool { return p.Armed() == 0 })
+	if got, err := io.ReadAll(c); err != nil || len(got) != n {
+		t.Errorf("received %d bytes of %d, %v", len(got), n, err)
+	}
+}

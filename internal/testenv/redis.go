@@ -77,17 +77,10 @@ func startInstance(tb testing.TB, b binary, opts []Option) *Instance {
 			tb.Logf("last lines of %s on port %d:\n%s", b.name, in.Port, in.p.out.tail(30))
 		}
 	})
-	for attempt := 1; ; attempt++ {
-		in.Port = FreePort(tb)
-		err := in.start()
-		if err == nil {
-			break
-		}
-		// Between FreePort and bind another process may have taken the port.
-		if attempt == 5 || !strings.Contains(err.Error(), "Address already in use") {
-			tb.Fatalf("starting %s: %v", b.name, err)
-		}
-	}
+	onFreePort(tb, func(port int) error {
+		in.Port = port
+		return in.start()
+	})
 	return in
 }
 
@@ -170,7 +163,11 @@ func (b binary) knowsDebugCommand(ctx context.Context) bool {
 	return err == nil && !regexp.MustCompile(`v=[1-6]\.`).Match(out)
 }
 
-// awaitAnswer returns when the server answers PING, even if only to say that a password is needed.
+// ready is what a server prints when it has its port and its data.
+const ready = "Ready to accept connections"
+
+// awaitAnswer returns when the server answers PING, even if only to say that a password is needed. Who answers may be
+// another one that has the port, so this one must have said that it listens.
 func (in *Instance) awaitAnswer() error {
 	deadline := time.Now().Add(startTimeout)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -181,6 +178,9 @@ func (in *Instance) awaitAnswer() error {
 		case <-in.p.done:
 			return fmt.Errorf("it ended with %v", in.p.cmd.ProcessState)
 		case <-tick.C:
+		}
+		if !in.p.out.has(ready) {
+			continue
 		}
 		line, err := in.ping()
 		switch {

@@ -6,14 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"keyfeed/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
 	// go-redis closes idle connections of a closed pool in goroutines of its own.
-	goleak.VerifyTestMain(m)
+	testenv.RunWithoutLeaks(m)
 }
 
 func TestServersAnswerAndRestart(t *testing.T) {

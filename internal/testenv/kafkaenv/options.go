@@ -27,7 +27,7 @@ func WithTLS() Option {
 	return func(o *options) { o.tls = true }
 }
 
-// WithProxied adds a plain listener for clients that come through a proxy: announce is called once with the listener's
+// WithProxied adds a plain listener for clients that come through a proxy: announce is called with the listener's
 // address and returns the proxy's, which the broker then tells its clients.
 func WithProxied(announce func(addr string) string) Option {
 	return func(o *options) { o.announce = announce }

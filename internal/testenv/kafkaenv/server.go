@@ -6,18 +6,20 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"keyfeed/internal/testenv"
 )
 
 const (
@@ -59,17 +61,34 @@ func Start(tb testing.TB, opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(&s.opts)
 	}
-	s.port, s.controllerPort, s.saslPort, s.tlsPort = freePort(tb), freePort(tb), freePort(tb), freePort(tb)
-	s.proxiedPort = freePort(tb)
 	if s.opts.tls {
 		s.makeCertificate()
 	}
-	if err := os.WriteFile(s.propertiesFile(), []byte(s.properties()), 0o600); err != nil {
-		tb.Fatalf("writing server.properties: %v", err)
-	}
+	s.choosePorts()
 	s.format()
-	s.Restart()
-	return s
+	for attempt := 1; ; attempt++ {
+		err := s.start()
+		if err == nil {
+			return s
+		}
+		// Who does not ask testenv may have taken a port meanwhile.
+		if attempt == 3 || !strings.Contains(s.logTail(), "Address already in use") {
+			tb.Fatal(err)
+		}
+		s.wait()
+		s.choosePorts()
+	}
+}
+
+// choosePorts draws ports and writes the configuration that has them.
+func (s *Server) choosePorts() {
+	s.tb.Helper()
+	for _, port := range []*int{&s.port, &s.controllerPort, &s.saslPort, &s.tlsPort, &s.proxiedPort} {
+		*port = testenv.FreePort(s.tb)
+	}
+	if err := os.WriteFile(s.propertiesFile(), []byte(s.properties()), 0o600); err != nil {
+		s.tb.Fatalf("writing server.properties: %v", err)
+	}
 }
 
 // Addr is host:port of the plain listener.
@@ -120,14 +139,21 @@ func (s *Server) Restart() {
 	if s.cmd != nil {
 		s.tb.Fatal("kafkaenv: Restart while Kafka runs")
 	}
+	if err := s.start(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+func (s *Server) start() error {
 	if err := s.launch(); err != nil {
-		s.tb.Fatalf("starting Kafka: %v", err)
+		return fmt.Errorf("starting Kafka: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(s.tb.Context(), startTimeout)
 	defer cancel()
 	if err := s.ready(ctx); err != nil {
-		s.tb.Fatalf("waiting for Kafka: %v; the end of its log:\n%s", err, s.logTail())
+		return fmt.Errorf("waiting for Kafka: %w; the end of its log:\n%s", err, s.logTail())
 	}
+	return nil
 }
 
 func (s *Server) launch() error {
@@ -267,22 +293,3 @@ func (s *Server) logTail() string {
 }
 
 func addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-// freePort picks a port below the range that outgoing connections are given, so that nothing takes it between Kill and
-// Restart.
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", addr(port))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			tb.Fatalf("closing a probe listener: %v", err)
-		}
-		return port
-	}
-	tb.Fatal("no free port")
-	return 0
-}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net"
@@ -32,6 +33,14 @@ func run(addr, store string, maxPayload int) error {
 	port, err := strconv.Atoi(portText)
 	if err != nil {
 		return fmt.Errorf("reading -addr: %w", err)
+	}
+	// The server itself tells nobody that it cannot listen.
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return err
+	}
+	if err := l.Close(); err != nil {
+		return err
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: host, Port: port, JetStream: true, StoreDir: store, MaxPayload: int32(maxPayload), //nolint:gosec // a flag of ours

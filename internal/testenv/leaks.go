@@ -1,0 +1,31 @@
+package testenv
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// leakGrace is how long the goroutines of a test may take to end. goleak waits for less than half a second, and a loaded
+// machine may spend that on a connection that is being closed.
+const leakGrace = 20 * time.Second
+
+// RunWithoutLeaks is for the TestMain of a package: it runs the tests, and fails when goroutines of theirs stay.
+func RunWithoutLeaks(m *testing.M, opts ...goleak.Option) {
+	goleak.VerifyTestMain(patientRun{m, opts}, opts...)
+}
+
+type patientRun struct {
+	m    *testing.M
+	opts []goleak.Option
+}
+
+// Run implements goleak.TestingM.
+func (p patientRun) Run() int {
+	code := p.m.Run()
+	for end := time.Now().Add(leakGrace); code == 0 && goleak.Find(p.opts...) != nil && time.Now().Before(end); {
+		continue // Find has waited
+	}
+	return code
+}

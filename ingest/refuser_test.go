@@ -16,11 +16,11 @@ import (
 // startRefuser runs a Refuser until the test ends.
 func startRefuser(t *testing.T) (addr string) {
 	t.Helper()
-	addr = testenv.FreeAddr(t)
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr = l.Addr().String()
 	r := NewRefuser(addr, config(t, "redis://"+addr).Logger)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

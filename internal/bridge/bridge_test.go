@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"keyfeed/backlog"
 	"keyfeed/ingest"
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" { // this process was started to be killed: see kill_test.go
 		os.Exit(runChild(dir))
 	}
-	goleak.VerifyTestMain(m)
+	testenv.RunWithoutLeaks(m)
 }
 
 const patience = 30 * time.Second
@@ -498,28 +497,28 @@ func TestWait(t *testing.T) {
 			r.start()
 			r.set("a")
 			r.await("a")
-			wait := func(ms int) int64 {
+			wait := func(most time.Duration) int64 {
 				t.Helper()
 				c := r.source.Client().Conn()
 				defer func() { _ = c.Close() }()
-				if err := c.Set(t.Context(), "w", ms, 0).Err(); err != nil {
+				if err := c.Set(t.Context(), "w", "v", 0).Err(); err != nil {
 					t.Fatal(err)
 				}
-				n, err := c.Do(t.Context(), "WAIT", 1, ms).Int64()
+				n, err := c.Wait(t.Context(), 1, most).Result()
 				if err != nil {
 					t.Fatal(err)
 				}
 				return n
 			}
-			if n := wait(10000); n != 1 {
+			if n := wait(patience); n != 1 {
 				t.Errorf("WAIT gave %d while all works", n)
 			}
 			r.sink.take(0)
-			want := int64(1)
+			want, most := int64(1), patience
 			if published {
-				want = 0
+				want, most = 0, 1500*time.Millisecond
 			}
-			if n := wait(1500); n != want {
+			if n := wait(most); n != want {
 				t.Errorf("WAIT gave %d while the sink is away, want %d", n, want)
 			}
 			r.sink.take(-1)

@@ -34,12 +34,12 @@ func newPurgeRig(t *testing.T) *purgeRig {
 	}
 	srv.Start()
 	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	conn, err := natsgo.Connect(srv.ClientURL())
+	conn, err := natsgo.Connect(srv.ClientURL(), natsgo.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

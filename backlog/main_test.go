@@ -3,7 +3,7 @@ package backlog_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"keyfeed/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }

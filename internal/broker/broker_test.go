@@ -15,10 +15,9 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"keyfeed/internal/broker"
 	"keyfeed/internal/change"
+	"keyfeed/internal/testenv"
 	keyfeednats "keyfeed/sinks/nats"
 )
 
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(runChild(dir))
 	}
-	goleak.VerifyTestMain(m)
+	testenv.RunWithoutLeaks(m)
 }
 
 // runChild serves until it is killed or its standard input ends, and prints its URL.

@@ -12,16 +12,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"keyfeed/internal/change"
 	"keyfeed/internal/event"
 	"keyfeed/internal/pump"
+	"keyfeed/internal/testenv"
 	"keyfeed/sinks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }
 
 const replid = "0123456789abcdef0123456789abcdef01234567"
 

@@ -10,13 +10,12 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"keyfeed/internal/testenv"
 	"keyfeed/internal/verify"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }
 
 // server starts a server of a version, "" for that of PATH.
 func server(t *testing.T, version string, opts ...testenv.Option) *testenv.Instance {

@@ -157,15 +157,21 @@ func plant(t *testing.T, source, target *testenv.Instance, cases []planted) {
 func deliveryTime(t *testing.T, in *testenv.Instance, key, group, id string) string {
 	t.Helper()
 	ctx := context.Background()
-	now, err := in.Client().Time(ctx).Result()
-	if err != nil {
+	var now *redis.TimeCmd
+	var pending *redis.XPendingExtCmd
+	// In one go: the idle time counts up to now.
+	if _, err := in.Client().TxPipelined(ctx, func(p redis.Pipeliner) error {
+		now = p.Time(ctx)
+		pending = p.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: key, Group: group, Start: id, End: id, Count: 1})
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := in.Client().XPendingExt(ctx, &redis.XPendingExtArgs{Stream: key, Group: group, Start: id, End: id, Count: 1}).Result()
-	if err != nil || len(p) != 1 {
-		t.Fatalf("XPENDING of %s: %v, %v", id, p, err)
+	p := pending.Val()
+	if len(p) != 1 {
+		t.Fatalf("XPENDING of %s: %v", id, p)
 	}
-	return fmt.Sprint(now.Add(-p[0].Idle).UnixMilli())
+	return fmt.Sprint(now.Val().Add(-p[0].Idle).UnixMilli())
 }
 
 func TestPlantedDifferences(t *testing.T) {

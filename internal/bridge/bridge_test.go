@@ -60,7 +60,7 @@ func newRig(t *testing.T) *rig {
 		Name: "s", DataDir: t.TempDir(), Source: c, Logger: log, MaxBytes: 64 << 10,
 		Backlog:      backlog.Config{MaxBytes: 64 << 20, Sync: time.Millisecond},
 		Spool:        snapshot.Config{MaxBytes: 1 << 30},
-		Pump:         pump.Config{HeartbeatInterval: 50 * time.Millisecond, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond, FlushTimeout: time.Second},
+		Pump:         pump.Config{HeartbeatInterval: 50 * time.Millisecond, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond, FlushTimeout: patience},
 		SnapshotMode: bridge.SnapshotWhenNeeded, OnHistoryLoss: bridge.PolicyResync, OnSinkLoss: bridge.PolicyFail,
 		OnBacklogFull: bridge.PolicyBlock,
 	}}

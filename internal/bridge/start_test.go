@@ -295,7 +295,7 @@ func newFakeRig(t *testing.T, tt *row) (*rig, *fakeSource) {
 			FullSyncBackoffMin: time.Millisecond, FullSyncBackoffMax: 5 * time.Millisecond,
 		},
 		Backlog:      backlog.Config{MaxBytes: 64 << 20, Sync: time.Millisecond},
-		Pump:         pump.Config{HeartbeatInterval: 50 * time.Millisecond, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond, FlushTimeout: time.Second},
+		Pump:         pump.Config{HeartbeatInterval: 50 * time.Millisecond, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond, FlushTimeout: patience},
 		SnapshotMode: bridge.SnapshotWhenNeeded, OnHistoryLoss: bridge.PolicyResync, OnSinkLoss: bridge.PolicyFail,
 		OnBacklogFull: bridge.PolicyBlock, SinkPatience: -1,
 	}}

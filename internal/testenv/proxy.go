@@ -212,11 +212,12 @@ func (p *TCPProxy) serve(l net.Listener) {
 			continue
 		}
 		p.total.Add(1)
-		p.group.Go(func() { p.connect(conn) })
+		p.group.Go(func() { p.connect(conn, l) })
 	}
 }
 
-func (p *TCPProxy) connect(client net.Conn) {
+// connect serves a connection that a listener has accepted.
+func (p *TCPProxy) connect(client net.Conn, by net.Listener) {
 	p.mu.Lock()
 	target := p.target
 	p.mu.Unlock()
@@ -228,7 +229,7 @@ func (p *TCPProxy) connect(client net.Conn) {
 	}
 	l := &link{proxy: p, client: client, upstream: upstream}
 	p.mu.Lock()
-	if p.closed {
+	if p.closed || p.listener != by { // refused meanwhile; Down could not end what was not a link yet
 		p.mu.Unlock()
 		reset(client)
 		reset(upstream)

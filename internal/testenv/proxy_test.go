@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -190,5 +191,32 @@ func TestProxyFINLosesNothing(t *testing.T) {
 	testenv.Eventually(t, 20*time.Second, "the cut", func() bool { return p.Armed() == 0 })
 	if got, err := io.ReadAll(c); err != nil || len(got) != n {
 		t.Errorf("received %d bytes of %d, %v", len(got), n, err)
+	}
+}
+
+// A connection that comes just before Down, and whose way to the target is still being made, must not live on behind it.
+func TestProxyDownLetsNobodyThrough(t *testing.T) {
+	p := testenv.Proxy(t, echo(t))
+	for range 500 {
+		came := make(chan net.Conn, 1)
+		go func() {
+			c, err := net.Dial("tcp", p.Addr())
+			if err != nil {
+				c = nil // it was reset before Dial had returned
+			}
+			came <- c
+		}()
+		for before := p.Connections(); before == p.Connections() && len(came) == 0; {
+			runtime.Gosched()
+		}
+		p.Down(testenv.RST)
+		if c := <-came; c != nil {
+			_, _ = c.Write([]byte("x"))
+			if _, err := io.ReadFull(c, make([]byte, 1)); err == nil {
+				t.Fatal("a connection lives that was made before Down")
+			}
+			c.Close()
+		}
+		p.Accept()
 	}
 }

@@ -8,9 +8,11 @@ LINT_VERSION := v2.15.0
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
+# What comes over the network may fail for a moment.
+try         = for i in 1 2 3; do if [ $$i -gt 1 ]; then sleep 10; fi; if $(1); then exit 0; fi; done; exit 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e e2e-long torture verify-million lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci redis
+.PHONY: help build demo test e2e e2e-long torture verify-million lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci modules redis
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,16 +97,19 @@ cover: redis ## coverage of make test, as coverage.html
 generate: ## regenerate tables and docs
 	$(GO) generate ./...
 
-ci: lint test fuzz-ci e2e torture ## what .ci/run runs
+ci: modules lint test fuzz-ci e2e torture ## what .ci/run runs
+
+modules: # what the tests need, so that none of them has to wait for it
+	@$(call try,$(GO) list -deps -test -tags e2e ./... >/dev/null)
 
 redis:
 	@command -v redis-server >/dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing redis-server with apt"; \
-	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y redis-server >/dev/null; \
+	  $(call try,apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install -y redis-server >/dev/null); \
 	else \
 	  echo "redis-server is missing. Install it, on Debian: sudo apt-get install redis-server" >&2; exit 1; \
 	fi
 
 $(LINT):
-	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@$(call try,GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION))

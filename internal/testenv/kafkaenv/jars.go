@@ -38,6 +38,9 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
+// downloadAttempts is how often Maven is asked: a repository may fail for a moment, and what has come is not asked for again.
+const downloadAttempts = 3
+
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 // jars returns the directory that holds Kafka's jars, and fills it first when this machine has none yet.
@@ -106,10 +109,16 @@ func download(ctx context.Context, cache, dir string) error {
 		return fmt.Errorf("writing the pom: %w", err)
 	}
 	lib := filepath.Join(work, "lib")
-	cmd := exec.CommandContext(ctx, mvn, "-B", "-q", "-f", pomFile, copyDependencies,
-		"-DincludeScope=runtime", "-DoutputDirectory="+lib)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: downloading it with mvn: %w\n%s", errMissing, err, tail(out, 2000))
+	for attempt := 1; ; attempt++ {
+		cmd := exec.CommandContext(ctx, mvn, "-B", "-q", "-U", "-f", pomFile, copyDependencies,
+			"-DincludeScope=runtime", "-DoutputDirectory="+lib)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			break
+		}
+		if attempt == downloadAttempts || ctx.Err() != nil {
+			return fmt.Errorf("%w: downloading it with mvn, %d times: %w\n%s", errMissing, attempt, err, tail(out, 2000))
+		}
 	}
 	if err := os.Rename(lib, dir); err != nil {
 		return fmt.Errorf("moving the jars into the cache: %w", err)

@@ -28,6 +28,9 @@ func (t *tally) add(raw string) error {
 		Kind string `json:"kind"`
 		Key  string `json:"key"`
 	}
+	if !strings.HasPrefix(raw, "{") {
+		return fmt.Errorf("keyfeed tail says: %s", raw)
+	}
 	if err := json.Unmarshal([]byte(raw), &e); err != nil {
 		return fmt.Errorf("reading an event: %w", err)
 	}

@@ -29,7 +29,8 @@ func run(args []string, out io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 55*time.Second)
+	// It takes some 15 seconds. A machine that is busy may take longer, but not for ever.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	if err := demo(ctx, *binary, &stage{out: out}); err != nil {
 		fmt.Fprintf(out, "\ndemo failed: %v\n", err)

@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -71,6 +71,7 @@ func startRedis(ctx context.Context, dir string) (*process, *redis.Client, error
 	}
 	p, err := start(ctx, "redis-server", []string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", data, "--save", "", "--repl-diskless-sync-delay", "0",
+		"--repl-backlog-size", "64mb", // the default of 1 MB is full after some seconds of these writes
 	}, nil, func(string) {})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w (on Debian: apt-get install redis-server)", err)
@@ -86,15 +87,20 @@ func startRedis(ctx context.Context, dir string) (*process, *redis.Client, error
 	return p, client, nil
 }
 
-// freeAddr is an address that nobody listens on now.
+// freeAddr is an address that nobody listens on now. Its port is below those that outgoing connections are given, which
+// would otherwise take it while keyfeed is dead.
 func freeAddr() (string, error) {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+	var err error
+	for range 100 {
+		addr := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 10_000 + rand.IntN(20_000)} //nolint:gosec // no secret
+		var l *net.TCPListener
+		if l, err = net.ListenTCP("tcp", &addr); err != nil {
+			continue
+		}
+		if err = l.Close(); err != nil {
+			return "", fmt.Errorf("freeing a port: %w", err)
+		}
+		return addr.String(), nil
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("freeing a port: %w", err)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
+	return "", fmt.Errorf("finding a free port: %w", err)
 }

@@ -66,7 +66,7 @@ func acceptance(t *testing.T, s *sink) {
 
 	// Ended while the source sends its snapshot, keyfeed can only ask for another one: see
 	// TestEndedWhileTheSnapshotArrives. From its first event on, one has to be enough.
-	s.col.awaitKind(k, "snapshot_begin", 1, 5*time.Minute)
+	s.col.awaitKind(k, "snapshot_begin", 1, patience)
 	// Restarts at odd sixteenths, cuts in between; the first restarts find the snapshot still on its way to the sink.
 	slot := size.writing / 16
 	restart := func() { k.terminate(); k.start() }
@@ -96,7 +96,7 @@ func timeline(t *testing.T, slot time.Duration, actions map[int]func(), slots in
 // awaitFullSync waits until the source has forked for keyfeed: what is written from now on comes through the stream.
 func awaitFullSync(t *testing.T, k *keyfeed, source *testenv.Instance) {
 	t.Helper()
-	testenv.Eventually(t, time.Minute, "the source serves a full sync", func() bool {
+	testenv.Eventually(t, patience, "the source serves a full sync", func() bool {
 		k.running()
 		return source.SyncFull() == 1
 	})

@@ -15,6 +15,10 @@ import (
 // maxRSS is how much memory keyfeed may have resident, whatever it does.
 const maxRSS = 200 << 20
 
+// patience bounds how long a test waits for what it expects. It claims nothing about speed: a machine that builds may be
+// slow, and busy with other things.
+const patience = 5 * time.Minute
+
 // endTimeout bounds how long keyfeed may take to end after SIGTERM: its own timeout and some time to spare.
 const endTimeout = 60 * time.Second
 
@@ -84,7 +88,7 @@ func (k *keyfeed) sawMemory(bytes int64) {
 func (k *keyfeed) terminate() {
 	k.t.Helper()
 	// Before it runs its own code nothing handles the signal.
-	testenv.Eventually(k.t, time.Minute, "keyfeed starts", func() bool { return strings.Contains(k.now.Output(), "keyfeed is starting") })
+	testenv.Eventually(k.t, patience, "keyfeed starts", func() bool { return strings.Contains(k.now.Output(), "keyfeed is starting") })
 	k.now.Signal(syscall.SIGTERM)
 	if code := k.now.Wait(endTimeout); code != 0 {
 		k.t.Fatalf("keyfeed ended with code %d after SIGTERM, want 0", code)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"keyfeed/internal/testenv"
 )
@@ -14,7 +13,7 @@ import (
 func (k *keyfeed) ask(args ...string) string {
 	k.t.Helper()
 	c := testenv.Child(k.t, binary, args, k.env)
-	if code := c.Wait(time.Minute); code != 0 {
+	if code := c.Wait(patience); code != 0 {
 		k.t.Fatalf("keyfeed %s ended with exit code %d:\n%s", strings.Join(args, " "), code, c.Output())
 	}
 	return c.Stdout()
@@ -32,7 +31,7 @@ func TestLookingDisturbsNobody(t *testing.T) {
 				t.Errorf("check before the first start says:\n%s", out)
 			}
 			k.start()
-			s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+			s.col.awaitKind(k, "snapshot_end", 1, patience)
 			for range 3 {
 				if out := k.ask("check"); !strings.Contains(out, "position 0") && !strings.Contains(out, "position 1") {
 					t.Errorf("check beside a running keyfeed says:\n%s", out)

@@ -45,7 +45,7 @@ func replayCommand(t *testing.T, s *sink) {
 	r.Kill()
 	for _, args := range [][]string{{"-from", from, "-to-end"}, {"-from", from, "-to-end"}, {"-forget"}} {
 		r := replay(args...)
-		if code := r.Wait(5 * time.Minute); code != 0 {
+		if code := r.Wait(patience); code != 0 {
 			t.Fatalf("keyfeed replay %v: code %d\n%s", args, code, r.Output())
 		}
 		t.Log(r.Stderr())

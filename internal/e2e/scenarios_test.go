@@ -24,7 +24,7 @@ func TestSnapshotIsExact(t *testing.T) {
 	seed := newSeed(t)
 	generate(t, source, seed, 10_000, 20_000)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
-	s.col.awaitKind(k, "snapshot_end", 1, 2*time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	settle(t, k, source, s, 1)
 	verify(t, source, s, withCounters)
 }
@@ -40,11 +40,11 @@ func TestEndedWhileTheSnapshotArrives(t *testing.T) {
 			proxy := testenv.Proxy(t, source.Addr())
 			proxy.StallAfter(testenv.Down, 1<<20)
 			k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL=redis://"+proxy.Addr(), "KEYFEED_SHUTDOWN_TIMEOUT=1s")...)
-			proxy.AwaitBytes(testenv.Down, 1<<20, time.Minute)
+			proxy.AwaitBytes(testenv.Down, 1<<20, patience)
 			end(k)
 			proxy.Resume()
 			k.start()
-			s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+			s.col.awaitKind(k, "snapshot_end", 1, patience)
 			settle(t, k, source, s, 2)
 			if n := s.col.messages("snapshot_begin"); n != 1 {
 				t.Errorf("%d snapshots came out, want 1", n)
@@ -61,7 +61,7 @@ func TestKilledTimeAndAgain(t *testing.T) {
 	seed := newSeed(t)
 	generate(t, source, seed, 10_000, 20_000)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
-	s.col.awaitKind(k, "snapshot_begin", 1, time.Minute) // killed before, it would rightly sync once more
+	s.col.awaitKind(k, "snapshot_begin", 1, patience) // killed before, it would rightly sync once more
 	ws := startWriters(t, source, seed, 2, 3000)
 	kill := func() { k.kill(); k.start() }
 	actions := map[int]func(){}
@@ -82,7 +82,7 @@ func TestSourceLinkIsCut(t *testing.T) {
 	generate(t, source, seed, 5_000, 5_000)
 	proxy := testenv.Proxy(t, source.Addr())
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL=redis://"+proxy.Addr(), "KEYFEED_SOURCE_IDLE_TIMEOUT=3s")...)
-	s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	ws := startWriters(t, source, seed, 2, 3000)
 	cut := func(how testenv.Cut) func() { return func() { proxy.CloseAll(how) } }
 	for i := range int64(5) { // at bytes that split commands
@@ -108,7 +108,7 @@ func TestSinkIsAway(t *testing.T) {
 	seed := newSeed(t)
 	generate(t, source, seed, 5_000, 5_000)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
-	s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	ws := startWriters(t, source, seed, 2, size.rate)
 	s.cut()
 	before := source.Offset()
@@ -116,7 +116,7 @@ func TestSinkIsAway(t *testing.T) {
 	k.running()
 	written := source.Offset()
 	// The source does not wait for the sink: what it wrote meanwhile is acknowledged (repl offset of the replica).
-	testenv.Eventually(t, 2*time.Minute, "keyfeed acknowledges what was written during the outage", func() bool {
+	testenv.Eventually(t, patience, "keyfeed acknowledges what was written during the outage", func() bool {
 		return acknowledged(source) >= written
 	})
 	events := s.col.count()
@@ -153,7 +153,7 @@ func TestEmbeddedJetStream(t *testing.T) {
 		t, "KEYFEED_SINK=nats", "KEYFEED_NATS_URL=embedded", "KEYFEED_NATS_EMBEDDED_ADDR="+addr, "KEYFEED_SOURCE_URL="+source.URL(),
 	)
 	readJetStream(t, "nats://"+addr, s.col)
-	awaitFullSync(t, k, source)
+	s.col.awaitKind(k, "snapshot_begin", 1, patience) // ended before, it would rightly sync once more
 	ws := startWriters(t, source, seed, 2, 2000)
 	timeline(t, time.Second, map[int]func(){2: func() { k.terminate(); k.start() }, 4: func() { k.kill(); k.start() }}, 6)
 	ws.stopAnyhow()
@@ -169,7 +169,7 @@ func TestHugeHash(t *testing.T) {
 	g := &generator{t: t, rng: newRand(newSeed(t), 1)}
 	g.bigCollection(t.Context(), source.Client(), 0, size.hugeHash)
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
-	s.col.awaitKind(k, "snapshot_end", 1, 5*time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	settle(t, k, source, s, 1)
 	k.checkMemory()
 	verify(t, source, s, withCounters)
@@ -184,7 +184,7 @@ func TestCommandsLargerThanTheBrokerTakes(t *testing.T) {
 	c := source.Client()
 	c.RPush(ctx, "list", "a")
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL())...)
-	s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	big := strings.Repeat("0123456789abcdef", 3<<20/16)
 	var elements []any
 	for i := range 50_000 {
@@ -203,12 +203,12 @@ func TestCommandsLargerThanTheBrokerTakes(t *testing.T) {
 		}
 	}
 	cut := barrier(t, source)
-	s.col.awaitBarrier(k, cut, time.Minute)
+	s.col.awaitBarrier(k, cut, patience)
 	if err := c.LSet(ctx, "list", 0, big).Err(); err != nil { // no way to cut it
 		t.Fatal(err)
 	}
 	end := barrier(t, source)
-	s.col.awaitBarrier(k, end, time.Minute)
+	s.col.awaitBarrier(k, end, patience)
 	k.terminate()
 	s.col.finish()
 	validate(t, s.col)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"keyfeed/internal/testenv"
 )
@@ -21,11 +20,11 @@ func TestShrunkenSourceIsApproved(t *testing.T) {
 		}
 	}
 	k := startKeyfeed(t, append(s.env, "KEYFEED_SOURCE_URL="+source.URL(), "KEYFEED_MAX_SHRINK=50", "KEYFEED_FULL_SYNCS_PER_HOUR=6")...)
-	s.col.awaitKind(k, "snapshot_end", 1, time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 1, patience)
 	source.Kill()
 	source.Restart()
 	for _, when := range []string{"running", "started again"} {
-		if code := k.now.Wait(2 * time.Minute); code != 3 {
+		if code := k.now.Wait(patience); code != 3 {
 			t.Fatalf("%s: exit code %d, want 3; output:\n%s", when, code, k.now.Output())
 		}
 		for _, text := range []string{"KEYFEED_MAX_SHRINK", "keyfeed position reset"} {
@@ -35,7 +34,7 @@ func TestShrunkenSourceIsApproved(t *testing.T) {
 		}
 		k.start()
 	}
-	if code := k.now.Wait(2 * time.Minute); code != 3 {
+	if code := k.now.Wait(patience); code != 3 {
 		t.Fatalf("exit code %d, want 3; output:\n%s", code, k.now.Output())
 	}
 	if n := s.col.messages("snapshot_begin"); n != 1 {
@@ -43,6 +42,6 @@ func TestShrunkenSourceIsApproved(t *testing.T) {
 	}
 	k.ask("position", "reset")
 	k.start()
-	s.col.awaitKind(k, "snapshot_end", 2, time.Minute)
+	s.col.awaitKind(k, "snapshot_end", 2, patience)
 	k.terminate()
 }

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A pipe whose reader has gone ends keyfeed with a message, not with a signal.
@@ -22,7 +21,7 @@ func TestNobodyReadsStdout(t *testing.T) {
 	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "run")
 	cmd.Env = newKeyfeed(t, "KEYFEED_SINK=stdout", "KEYFEED_SOURCE_URL="+source.URL()).env

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"keyfeed/internal/testenv"
 )
@@ -70,7 +69,7 @@ func (p *pair) keyfeedSyncs() int64 {
 
 func (p *pair) awaitReplica(i int) {
 	p.t.Helper()
-	testenv.Eventually(p.t, time.Minute, "the replica's link is up", func() bool {
+	testenv.Eventually(p.t, patience, "the replica's link is up", func() bool {
 		return p.nodes[i].Info("replication")["master_link_status"] == "up"
 	})
 }
@@ -95,7 +94,7 @@ func (p *pair) promote() {
 func (p *pair) awaitRecorded() {
 	p.t.Helper()
 	want := p.master().Offset()
-	testenv.Eventually(p.t, time.Minute, "the recorder has everything", func() bool {
+	testenv.Eventually(p.t, patience, "the recorder has everything", func() bool {
 		p.rec.check()
 		return p.rec.offset() >= want
 	})

@@ -50,8 +50,8 @@ func startRecorder(t *testing.T, addr string) *recorder {
 	case <-attached:
 	case <-done:
 		r.check()
-	case <-time.After(time.Minute):
-		t.Fatal("the recorder could not attach within a minute")
+	case <-time.After(patience):
+		t.Fatalf("the recorder could not attach within %v", patience)
 	}
 	return r
 }

@@ -102,7 +102,7 @@ func runTorture(t *testing.T, s *tortured) {
 	tt.k = tt.newKeyfeed(tt.dir)
 	tt.k.start()
 	tt.allowed = 1
-	s.col.awaitKind(tt.k, "snapshot_begin", 1, time.Minute)
+	s.col.awaitKind(tt.k, "snapshot_begin", 1, patience)
 	tt.load = startLoad(t, tt.pair, tt.seed)
 	started := time.Now()
 	tt.run()

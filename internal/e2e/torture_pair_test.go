@@ -32,7 +32,7 @@ func startPair(t *testing.T, seed uint64, keys, big int) *pair {
 	p := &pair{t: t}
 	for i := range p.nodes {
 		p.nodes[i] = testenv.Redis(
-			t, testenv.Set("repl-backlog-size", "192mb"),
+			t, testenv.Set("repl-backlog-size", "512mb"), // of minutes: a machine may be slow to bring keyfeed back
 			testenv.Set("client-output-buffer-limit", "replica 0 0 0"),
 			testenv.Set("list-compress-depth", "1"),
 			testenv.Set("repl-ping-replica-period", "1"),

@@ -59,6 +59,13 @@ func (w *waiter) wait(ctx context.Context, d time.Duration, timed bool) error {
 	return nil
 }
 
+// HasRoom reports whether [Log.WaitRoom] would return nil at once.
+func (l *Log) HasRoom() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hasRoom()
+}
+
 // hasRoom is what WaitRoom waits for. The caller holds mu.
 func (l *Log) hasRoom() bool {
 	limit := l.cfg.MaxBytes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -529,9 +530,12 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestBlockedBacklog: the disk limit is reached while the sink is away; the source waits, then all arrives.
+// TestBlockedBacklog: the disk limit is reached while the sink is away; the source waits, also for a process that finds it
+// reached, and either says so; then all arrives.
 func TestBlockedBacklog(t *testing.T) {
 	r := newRig(t)
+	out := &logged{}
+	r.cfg.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(out, t.Output()), nil))
 	r.cfg.Backlog.MaxBytes = 1 << 20
 	if err := r.source.Client().ConfigSet(t.Context(), "repl-backlog-size", "64mb").Err(); err != nil {
 		t.Fatal(err)
@@ -546,9 +550,16 @@ func TestBlockedBacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testenv.Eventually(t, patience, "a link that is blocked", func() bool {
-		return r.b.Status().Link.State == string(ingest.StateBlocked)
-	})
+	for start := 1; ; start++ {
+		testenv.Eventually(t, patience, "a link that is blocked, and a line that says so", func() bool {
+			return r.b.Status().Link.State == string(ingest.StateBlocked) && out.count("the backlog is full") == start
+		})
+		if start == 2 {
+			break
+		}
+		_ = r.end(true) // what the sink does not take cannot be delivered
+		r.start()
+	}
 	r.sink.take(-1)
 	r.await("big299")
 	r.stopClean()

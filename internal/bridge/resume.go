@@ -94,15 +94,16 @@ func (b *Bridge) resumeLog(ctx context.Context, g *generation) (ingest.Resume, e
 	return ingest.Resume{ReplID: tail.ReplID, Offset: tail.Offset, DB: tail.DB}, nil
 }
 
-// waitRoom waits while the log is full: until a fifth of it is free, or, under KEYFEED_ON_BACKLOG_FULL=resync, until
-// the sink has all of it.
+// waitRoom waits while the log is full: until a fifth of it is free, or, under KEYFEED_ON_BACKLOG_FULL=resync, until the
+// sink has all of it. A start may find it full, too, and says so like the process before it.
 func (b *Bridge) waitRoom(ctx context.Context, g *generation) error {
-	if g.full.Swap(false) {
+	refused := g.full.Swap(false)
+	if refused || !g.log.HasRoom() {
 		b.log.Warn("the backlog is full; the source waits until the sink has taken some of it",
 			"bytes", g.log.Size(), "max_bytes", g.log.MaxBytes())
-		if b.cfg.OnBacklogFull == PolicyResync {
-			return b.waitPublished(ctx, g.log.Tail().Unit)
-		}
+	}
+	if refused && b.cfg.OnBacklogFull == PolicyResync {
+		return b.waitPublished(ctx, g.log.Tail().Unit)
 	}
 	return g.log.WaitRoom(ctx)
 }

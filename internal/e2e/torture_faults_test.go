@@ -139,7 +139,7 @@ func (tt *torture) fillBacklog() {
 	tt.k.kill()
 	tt.sink.link.Down(testenv.RST)
 	env := tt.k.env
-	tt.k.env = append(slices.Clone(env), "KEYFEED_BACKLOG_MAX_BYTES=4MiB")
+	tt.k.env = append(slices.Clone(env), "KEYFEED_BACKLOG_MAX_BYTES=4MiB", "KEYFEED_BACKLOG_RETAIN_BYTES=1MiB")
 	tt.k.start()
 	tt.k.now.WaitLine(regexp.MustCompile("the backlog is full"), recovery)
 	tt.sink.link.Accept()

@@ -363,6 +363,42 @@ func TestRoomForTheRefusedChunk(t *testing.T) {
 	})
 }
 
+// TestRoomInALogOpenedWithLess: all of it may be in the segment that is being written, and nobody appends until there is
+// room.
+func TestRoomInALogOpenedWithLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := crashfs.New()
+		l := createOn(t, fs, backlog.Config{})
+		add(t, l, strings.Repeat("x", 5_000), true, 0)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l, err := backlog.Open(modelDir, backlog.Config{FS: fs, MaxBytes: 3_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- l.Run(ctx) }()
+		wait := func() error {
+			short, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			return l.WaitRoom(short)
+		}
+		if err := wait(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("before anything is published WaitRoom gives %v", err)
+		}
+		l.Trim(5_000, time.Now())
+		if err := wait(); err != nil || l.Head() != 5_000 {
+			t.Errorf("WaitRoom gives %v, Head() = %d", err, l.Head())
+		}
+		stop()
+		if err := errors.Join(<-ran, l.Append(chunkAt(5_000, "x", true)), l.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAnEmptyLogTakesAnyChunk(t *testing.T) {
 	l := createOn(t, crashfs.New(), backlog.Config{MaxBytes: 1000})
 	add(t, l, strings.Repeat("x", 2_000), true, 0)

@@ -2,17 +2,23 @@ package backlog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
 // noSpaceRetry is how long WaitRoom waits at most when the disk is full, since others may have made room on it.
 const noSpaceRetry = 5 * time.Second
 
-// WaitRoom returns nil once the log is below 80 % of its limit and the chunk that was refused last would fit. When the disk was full it also waits until something was
-// removed, but no longer than five seconds from the failed write. It needs [Log.Run], which removes what is published.
+// WaitRoom returns nil once the log is below 80 % of its limit and the chunk that was refused last would fit. When the disk
+// was full it also waits until something was removed, but no longer than five seconds from the failed write. It needs
+// [Log.Run], which removes what is published, and a log that ends at a unit end: see [Log.CutToUnit].
 func (l *Log) WaitRoom(ctx context.Context) error {
 	w := newWaiter()
 	for {
+		if err := l.letGo(); err != nil {
+			return err
+		}
 		l.mu.Lock()
 		if l.err != nil {
 			defer l.mu.Unlock()
@@ -55,6 +61,26 @@ func (w *waiter) wait(ctx context.Context, d time.Duration, timed bool) error {
 	case <-timeout:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	return nil
+}
+
+// letGo begins a new segment when the log is over its limit, since what is published can be removed only from segments that are
+// not being written. Append does so when it refuses a chunk; but the log may have been opened with less room than it had
+// before, or end with a unit larger than that, and then nobody appends until there is room.
+func (l *Log) letGo() error {
+	if !l.writer.TryLock() {
+		return nil // by Append
+	}
+	defer l.writer.Unlock()
+	l.mu.Lock()
+	rolls := !l.hasRoom() && l.noSpace == 0 && !l.active.empty() && l.tail.Offset == l.tail.Unit.Offset
+	l.mu.Unlock()
+	if !rolls {
+		return nil
+	}
+	if err := l.roll(); err != nil && !errors.Is(err, ErrFull) {
+		return fmt.Errorf("beginning a segment: %w", err)
 	}
 	return nil
 }

@@ -84,12 +84,12 @@ func (b *Bridge) pending(g *generation) bool {
 
 // resumeLog asks for what follows the log, once it has room.
 func (b *Bridge) resumeLog(ctx context.Context, g *generation) (ingest.Resume, error) {
-	if err := b.waitRoom(ctx, g); err != nil {
-		return ingest.Resume{}, fmt.Errorf("waiting for room in the log: %w", err)
-	}
 	tail, err := g.log.CutToUnit()
 	if err != nil {
 		return ingest.Resume{}, fmt.Errorf("cutting the log to its last unit: %w", err)
+	}
+	if err := b.waitRoom(ctx, g); err != nil {
+		return ingest.Resume{}, fmt.Errorf("waiting for room in the log: %w", err)
 	}
 	return ingest.Resume{ReplID: tail.ReplID, Offset: tail.Offset, DB: tail.DB}, nil
 }

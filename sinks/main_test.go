@@ -3,7 +3,7 @@ package sinks_test
 import (
 	"testing"
 
-	"keyfeed/sinks/sinktest"
+	"keyfeed/internal/testenv"
 )
 
-func TestMain(m *testing.M) { sinktest.Main(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }

@@ -10,11 +10,10 @@ import (
 )
 
 // Linux draws the local ports of outgoing connections from 32768 upwards; below that a port stays free between the
-// end of a server and its restart. What kafkaenv draws from 20000 upwards is left alone: a Kafka takes seconds from the
-// drawing of its ports to using them, in which the tests of another package draw many.
+// end of a server and its restart.
 const (
 	minPort = 10_000
-	maxPort = 20_000
+	maxPort = 32_000
 )
 
 // FreePort returns a TCP port of 127.0.0.1 that nothing listens on now. Until the test ends no other test is given it,

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"keyfeed/internal/change"
+	"keyfeed/internal/testenv"
 	"keyfeed/sinks"
 	"keyfeed/sinks/discard"
 	"keyfeed/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { sinktest.Main(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }
 
 func TestContract(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {

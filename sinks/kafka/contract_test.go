@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"keyfeed/internal/testenv"
 	"keyfeed/internal/testenv/kafkaenv"
 	"keyfeed/sinks"
 	"keyfeed/sinks/kafka"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	if addr := os.Getenv(childAddr); addr != "" {
 		os.Exit(runChild(addr, os.Getenv(childSource)))
 	}
-	sinktest.Main(m)
+	testenv.RunWithoutLeaks(m)
 }
 
 const (

@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"keyfeed/internal/change"
+	"keyfeed/internal/testenv"
 	"keyfeed/sinks"
 	"keyfeed/sinks/sinktest"
 	"keyfeed/sinks/stdout"
 )
 
-func TestMain(m *testing.M) { sinktest.Main(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }
 
 // gate is a writer that can be shut, like a pipe whose reader sleeps.
 type gate struct {

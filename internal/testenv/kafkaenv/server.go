@@ -24,8 +24,8 @@ import (
 
 const (
 	downloadTimeout = 10 * time.Minute
-	formatTimeout   = 2 * time.Minute
-	startTimeout    = 2 * time.Minute
+	formatTimeout   = 5 * time.Minute
+	startTimeout    = 5 * time.Minute
 	stopTimeout     = time.Minute
 )
 

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"keyfeed/internal/change"
+	"keyfeed/internal/testenv"
 	"keyfeed/sinks"
 	"keyfeed/sinks/internal/local"
-	"keyfeed/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { sinktest.Main(m) }
+func TestMain(m *testing.M) { testenv.RunWithoutLeaks(m) }
 
 func at(offset int64) change.Position {
 	return change.Position{Gen: 1, Offset: offset, ReplID: strings.Repeat("a", 40)}

@@ -640,3 +640,23 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestDeathInARemoval: what is left of a generation that was being removed is no damage, and goes.
+func TestDeathInARemoval(t *testing.T) {
+	r := newRig(t)
+	left := filepath.Join(r.cfg.DataDir, "sources", "s", "gen-0000000005.removed")
+	if err := os.MkdirAll(left, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "00000000000000000000.log"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.set("a")
+	r.await("a")
+	r.stopClean()
+	r.check(1, "initial")
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the rest is there: %v", err)
+	}
+}

@@ -79,6 +79,12 @@ func (b *Bridge) load() error {
 		if !ok || !e.IsDir() {
 			continue
 		}
+		if strings.HasSuffix(digits, removedSuffix) { // the process died meanwhile
+			if err := os.RemoveAll(filepath.Join(b.dir, e.Name())); err != nil {
+				return fmt.Errorf("removing a generation: %w", err)
+			}
+			continue
+		}
 		if _, err := strconv.ParseUint(digits, 10, 64); err != nil {
 			continue
 		}
@@ -115,7 +121,7 @@ func (b *Bridge) load() error {
 func (b *Bridge) loadGeneration(dir string) (*generation, error) {
 	discard := func(why string) (*generation, error) {
 		b.log.Warn("removing an unfinished generation", "dir", filepath.Base(dir), "why", why)
-		return nil, os.RemoveAll(dir)
+		return nil, removeDir(dir)
 	}
 	logged, err := hasLog(dir)
 	if err != nil {
@@ -259,12 +265,28 @@ func (g *generation) close() error {
 	return nil
 }
 
+// removedSuffix names a generation's directory that is being deleted.
+const removedSuffix = ".removed"
+
+// removeDir deletes a generation's directory, under another name: a process that dies meanwhile must not leave a log
+// whose gen.json is gone already, which the next one takes for damage.
+func removeDir(dir string) error {
+	gone := dir + removedSuffix
+	if err := os.RemoveAll(gone); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(gone)
+}
+
 // remove closes the generation and deletes what it holds.
 func (b *Bridge) remove(g *generation, why string) error {
 	b.log.Info("removing a generation from the disk", "gen", g.meta.Gen, "why", why)
 	err := g.close()
 	if g.dir != "" {
-		err = errors.Join(err, os.RemoveAll(g.dir))
+		err = errors.Join(err, removeDir(g.dir))
 	}
 	if err != nil {
 		return fmt.Errorf("removing generation %d: %w", g.meta.Gen, err)

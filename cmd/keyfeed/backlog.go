@@ -30,7 +30,7 @@ func runBacklog(_ context.Context, p process) error {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	dirs, err := filepath.Glob(filepath.Join(cfg.DataDir, "sources", cfg.Source.Name, "gen-*"))
+	dirs, err := filepath.Glob(filepath.Join(cfg.DataDir, "sources", cfg.Source.Name, "gen-*[0-9]")) // not one that was being removed
 	if err != nil {
 		return fmt.Errorf("looking for logs: %w", err)
 	}

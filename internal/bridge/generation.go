@@ -268,14 +268,21 @@ func (g *generation) close() error {
 // removedSuffix names a generation's directory that is being deleted.
 const removedSuffix = ".removed"
 
-// removeDir deletes a generation's directory, under another name: a process that dies meanwhile must not leave a log
-// whose gen.json is gone already, which the next one takes for damage.
+// removeDir deletes a generation's directory, under another name, which is durable first: a process that dies meanwhile,
+// or a power cut, must not leave a log whose gen.json is gone already, which the next start takes for damage.
 func removeDir(dir string) error {
 	gone := dir + removedSuffix
 	if err := os.RemoveAll(gone); err != nil {
 		return err
 	}
-	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := os.Rename(dir, gone)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = osDir(filepath.Dir(dir)).sync()
+	}
+	if err != nil {
 		return err
 	}
 	return os.RemoveAll(gone)

@@ -24,6 +24,10 @@ func TestReserve(t *testing.T) {
 	if of, ok := f.(osFile); !ok || errors.Is(reserve(of.File, 0, 1), errors.ErrUnsupported) {
 		t.Skip("the file system of the temporary directory allocates no blocks behind the end of a file")
 	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(path, &disk); err != nil {
+		t.Fatal(err)
+	}
 	content := bytes.Repeat([]byte("x"), 10_000)
 	if _, err := f.WriteAt(content, 0); err != nil {
 		t.Fatal(err)
@@ -38,6 +42,7 @@ func TestReserve(t *testing.T) {
 		{"all given back", 0, int64(len(content)), room / 2},
 		{"room again", room, room, 2 * room},
 		{"less than there is", 5_000, int64(len(content)), room / 2},
+		{"half of what is free", int64(disk.Bavail) / 2 * disk.Bsize, int64(len(content)), room / 2},
 		{"more than any disk has", 1 << 60, int64(len(content)), room / 2},
 	} {
 		f.Reserve(tt.reserve)

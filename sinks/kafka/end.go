@@ -11,7 +11,7 @@ import (
 // endTransaction ends the transaction of cl, whose records are all acknowledged and went to the partitions in.
 //
 // When the client learns of a topic, it first sends the records that waited for that, and then stores what it has learnt
-// (franz-go 1.22.3, storePartitionsUpdate). Meanwhile they may be acknowledged, and an end of the transaction that comes now
+// (franz-go 1.22.2, storePartitionsUpdate). Meanwhile they may be acknowledged, and an end of the transaction that comes now
 // does not see their partitions: it aborts, without an error, where it sees none at all, and otherwise does not begin their
 // sequence numbers anew, so that the next transaction fails with OUT_OF_ORDER_SEQUENCE_NUMBER. So it is ended when the client
 // shows them.

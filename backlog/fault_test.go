@@ -443,8 +443,8 @@ func TestUpkeepTroubleIsLoggedOnce(t *testing.T) {
 		fs.SetSpace(0)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		if err := l.Run(ctx); err == nil {
-			t.Error("Run ends without an error although the last sync found no space")
+		if err := l.Run(ctx); err != nil { // all is durable, only the seal is missing
+			t.Errorf("Run gives %v", err)
 		}
 		if got := strings.Count(out.String(), "level=WARN"); got != 1 {
 			t.Errorf("%d warnings in 30 s of 300 failures:\n%s", got, out.String())

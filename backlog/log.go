@@ -181,6 +181,9 @@ func (l *Log) Close() error {
 	l.writer.Lock()
 	defer l.writer.Unlock()
 	err := l.Sync()
+	if errors.Is(err, ErrFull) { // see finish
+		err = nil
+	}
 	l.maintain.Lock()
 	defer l.maintain.Unlock()
 	l.mu.Lock()

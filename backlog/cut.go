@@ -76,6 +76,7 @@ func (l *Log) cutList(to place, at, end int64) (gone []*segment) {
 	l.segs = l.segs[:len(l.segs)-len(gone)]
 	l.active = to.seg
 	l.size -= to.seg.diskSize() - at
+	l.noSpace = min(l.noSpace, l.size) // the source sends again what is cut: what that frees is no room for more
 	to.seg.size, to.seg.visible, to.seg.end, to.seg.sealed = at, to.at, end, false
 	to.seg.publishedAt = time.Time{} // it is being written again
 	l.tail = Tail{Offset: end, Unit: to.pos}

@@ -16,6 +16,7 @@ const noSpaceRetry = 5 * time.Second
 func (l *Log) WaitRoom(ctx context.Context) error {
 	w := newWaiter()
 	for {
+		l.forgetNoSpace()
 		if err := l.letGo(); err != nil {
 			return err
 		}
@@ -24,20 +25,13 @@ func (l *Log) WaitRoom(ctx context.Context) error {
 			defer l.mu.Unlock()
 			return l.err
 		}
-		retry := noSpaceRetry
-		if l.noSpace > 0 {
-			retry = time.Until(l.noSpaceAt.Add(noSpaceRetry))
-			if retry <= 0 {
-				l.noSpace = 0
-			}
-		}
 		if l.hasRoom() {
 			l.roomWaiters.remove(w)
 			l.mu.Unlock()
 			return nil
 		}
 		l.roomWaiters.add(w)
-		timed := l.noSpace > 0
+		retry, timed := time.Until(l.noSpaceAt.Add(noSpaceRetry)), l.noSpace > 0
 		l.mu.Unlock()
 		if err := w.wait(ctx, retry, timed); err != nil {
 			l.mu.Lock()
@@ -45,6 +39,15 @@ func (l *Log) WaitRoom(ctx context.Context) error {
 			l.roomWaiters.remove(w)
 			return err
 		}
+	}
+}
+
+// forgetNoSpace takes the disk for one with room some time after it was full.
+func (l *Log) forgetNoSpace() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.noSpaceAt) >= noSpaceRetry {
+		l.noSpace = 0
 	}
 }
 
@@ -67,20 +70,29 @@ func (w *waiter) wait(ctx context.Context, d time.Duration, timed bool) error {
 
 // letGo begins a new segment when the log is over its limit, since what is published can be removed only from segments that are
 // not being written. Append does so when it refuses a chunk; but the log may have been opened with less room than it had
-// before, or end with a unit larger than that, and then nobody appends until there is room.
+// before, or end with a unit larger than that, and then nobody appends until there is room. On a full disk it does so when
+// all is published: a header may fit where a chunk did not, and what goes then is room.
 func (l *Log) letGo() error {
 	if !l.writer.TryLock() {
 		return nil // by Append
 	}
 	defer l.writer.Unlock()
 	l.mu.Lock()
-	rolls := !l.hasRoom() && l.noSpace == 0 && !l.active.empty() && l.tail.Offset == l.tail.Unit.Offset
+	noSpace, noSpaceAt := l.noSpace, l.noSpaceAt
+	rolls := l.err == nil && !l.hasRoom() && (noSpace == 0 || l.published >= l.tail.Offset) &&
+		!l.active.empty() && l.tail.Offset == l.tail.Unit.Offset
 	l.mu.Unlock()
 	if !rolls {
 		return nil
 	}
-	if err := l.roll(); err != nil && !errors.Is(err, ErrFull) {
+	err := l.roll()
+	if err != nil && !errors.Is(err, ErrFull) {
 		return fmt.Errorf("beginning a segment: %w", err)
+	}
+	if err != nil && noSpace > 0 { // it was noted before, and the wait counts from then
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.noSpace, l.noSpaceAt = noSpace, noSpaceAt
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A transaction hangs in a partition when its coordinator holds it for ended while the partition never got the marker that
@@ -81,13 +82,28 @@ func (e *session) hanging(ctx context.Context, producer int64, in scope) ([]remn
 	switch {
 	case err == nil:
 		return found, nil
-	case errors.Is(err, kerr.UnsupportedVersion):
-		return nil, nil // not to be known; as it was before this was asked
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return nil, operator(err, "grant READ on the topics: without it keyfeed cannot see whether a transaction has ended")
+	case errors.Is(err, kerr.UnsupportedVersion), e.cannotTell(ctx):
+		return nil, nil // not to be known; as it was before this was asked
 	default:
 		return nil, fmt.Errorf("asking for open transactions: %w", err)
 	}
+}
+
+// cannotTell reports whether a broker does not know the request, which the client then does not send: its error says so in
+// words only.
+func (e *session) cannotTell(ctx context.Context) bool {
+	brokers, err := e.topics.adm.ApiVersions(ctx)
+	if err != nil {
+		return false
+	}
+	for _, b := range brokers {
+		if _, known := b.KeyMaxVersion(kmsg.DescribeProducers.Int16()); b.Err == nil && !known {
+			return true
+		}
+	}
+	return false
 }
 
 // written are the partitions that the source's transactions may have been in.

@@ -183,7 +183,7 @@ func (b *Bridge) newGenerationLocked(m meta) (*generation, error) {
 		return newGeneration("", m), nil
 	}
 	dir := filepath.Join(b.dir, fmt.Sprintf(genPrefix+"%010d", m.Gen))
-	if err := os.RemoveAll(dir); err != nil { // what could not be removed before; no generation has this number
+	if err := removeDir(dir); err != nil { // what could not be removed before; no generation has this number
 		return nil, fmt.Errorf("clearing the directory of a generation: %w", err)
 	}
 	g := newGeneration(dir, meta{})

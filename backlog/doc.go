@@ -26,8 +26,9 @@
 //     end is always in the last segment or at its start.
 //   - A full log ([ErrFull]) is intact. The limit does not stop a unit that has begun, except in memory.
 //
-// The active segment has room allocated up to the segment size (fallocate, where the system has it, and never beyond
-// MaxBytes), so a small log takes more blocks of the disk than its files are long. Sealing gives back what is left.
+// The active segment has room allocated up to the segment size (fallocate, where the system has it, never beyond MaxBytes
+// nor more than a quarter of what is free), so a small log takes more blocks of the disk than its files are long. Sealing
+// gives back what is left.
 //
 // There is no lock on the directory here: its owner holds one.
 //

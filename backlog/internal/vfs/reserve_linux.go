@@ -30,7 +30,7 @@ func allocate(fd int, off, n int64) error {
 	if err := syscall.Fstatfs(fd, &disk); err != nil {
 		return err
 	}
-	if n/int64(disk.Bsize) >= int64(disk.Bavail)/spare { //nolint:gosec,unconvert // the types differ by architecture
+	if n > int64(disk.Bavail)*int64(disk.Bsize)/spare { //nolint:gosec,unconvert // the types differ by architecture
 		return syscall.ENOSPC
 	}
 	return syscall.Fallocate(fd, keepSize, off, n)

@@ -42,7 +42,7 @@ func TestReserve(t *testing.T) {
 		{"all given back", 0, int64(len(content)), room / 2},
 		{"room again", room, room, 2 * room},
 		{"less than there is", 5_000, int64(len(content)), room / 2},
-		{"half of what is free", int64(disk.Bavail) / 2 * disk.Bsize, int64(len(content)), room / 2},
+		{"half of what is free", int64(disk.Bavail) / 2 * int64(disk.Bsize), int64(len(content)), room / 2}, //nolint:gosec,unconvert // the types differ by architecture
 		{"more than any disk has", 1 << 60, int64(len(content)), room / 2},
 	} {
 		f.Reserve(tt.reserve)

@@ -10,8 +10,8 @@ import (
 // So does a second goroutine that appends, although it takes work off this one. While the disk is slow the kernel
 // collects what the source sends, as it does for any replica, and acknowledging goes on beside.
 //
-// What one read brought is appended before the next read: an idle link has no latency, and whatever ends the link, all
-// that has been received is in the log.
+// What one read brought is appended before the next read: an idle link has no latency, and when the link ends, all whole
+// units that have been received are in the log. Only a byte that is wrong takes with it what was read together with it.
 type streamer struct {
 	link   *link
 	frame  *framer

@@ -67,7 +67,7 @@ func TestDeliveryIsShown(t *testing.T) {
 func testsHere(t *testing.T) (funcs, texts map[string]bool) {
 	t.Helper()
 	funcs, texts = map[string]bool{}, map[string]bool{}
-	for _, pattern := range []string{"*_test.go", "../../sinks/kafka/*_test.go", "../../sinks/nats/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../../backlog/*_test.go", "../../sinks/kafka/*_test.go", "../../sinks/nats/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)

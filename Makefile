@@ -12,7 +12,7 @@ BENCHTIME   ?= 1s
 try         = for i in 1 2 3; do if [ $$i -gt 1 ]; then sleep 10; fi; if $(1); then exit 0; fi; done; exit 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e e2e-long torture verify-million lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci modules redis
+.PHONY: help build demo test e2e e2e-long torture generated verify-million lint fmt fuzz fuzz-ci fuzz-one bench cover mutants generate ci modules redis
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ torture: redis ## faults of every kind under load, each event counted; long form
 	$(if $(DURATION),KEYFEED_TORTURE_DURATION=$(DURATION)) $(if $(FAULTS),KEYFEED_TORTURE_FAULTS=$(FAULTS)) \
 	$(if $(SEED),KEYFEED_E2E_SEED=$(SEED)) $(GO) test -tags e2e -count=1 -timeout 120m -v -run '^TestTorture' \
 	  -artifacts -outputdir $(CURDIR)/.cache ./internal/e2e
+
+generated: redis ## 200,000 generated commands to each of SERVERS (redis,redis-6.2,redis-7.4,valkey-9), replayed and compared at 20 checkpoints; SEED= replays
+	KEYFEED_GENERATED_SERVERS=$(SERVERS) $(if $(SEED),KEYFEED_E2E_SEED=$(SEED)) \
+	$(GO) test -tags e2e -count=1 -timeout 60m -v -run '^TestGenerated$$' ./internal/e2e
 
 verify-million: redis ## keyfeed verify over 1,000,000 keys with five planted changes; prints time and memory
 	KEYFEED_VERIFY_KEYS=1000000 $(GO) test -count=1 -timeout 30m -v -run '^TestVerifyFindsWhatIsPlanted$$' ./cmd/keyfeed

@@ -48,12 +48,31 @@
 // more where keyfeed is killed while it receives that snapshot; and it may be by failover-behind, where changes that the
 // new master lacks are on their way to the sink. Nothing else may cost one.
 //
+// # How the generated test decides
+//
+//	make generated                                 200,000 commands to each server that can be had, 20 checkpoints
+//	make generated SERVERS=redis,valkey-9 SEED=…   these servers, that seed
+//
+// One connection sends commands drawn from the command table (package commandgen), plain, in MULTI blocks and in scripts.
+// At each checkpoint the events are replayed by keyfeed replay, and the target is compared with the source and with a real
+// replica of it; between checkpoints keyfeed is ended, by SIGTERM and SIGKILL in turn. Every row of the table that the
+// server has must have been accepted and must have had an effect, which the offset of the replication stream shows; a row
+// that chance has left out is drawn on. make e2e does it with 3,000 commands.
+//
+// Compared with the source, consumers of a group that have nothing pending are left out: since Redis 7.2 XREADGROUP and
+// XAUTOCLAIM make them and tell no replica. What else a server does not tell its replicas is not drawn: each case is
+// described where the package commandgen avoids it.
+//
 // # Settings
 //
 //	KEYFEED_E2E=long    full form
 //	KEYFEED_E2E_SEED    seed of data and writers; printed by every run
 //	KEYFEED_E2E_BINARY  a keyfeed that is already built
 //	KEYFEED_E2E_KEEP    a directory that gets the events of a test whose comparison failed
+//
+//	KEYFEED_GENERATED_SERVERS      servers for the long form of the generated test, with commas between; "redis" is that of PATH
+//	KEYFEED_GENERATED_CALLS        commands to each, at least
+//	KEYFEED_GENERATED_CHECKPOINTS  comparisons
 //
 //	KEYFEED_TORTURE_DURATION    how long each torture test breaks things; one round of all kinds when it is not set
 //	KEYFEED_TORTURE_FAULTS      kinds of faults, with commas between

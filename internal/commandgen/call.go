@@ -59,7 +59,11 @@ func (d *draft) list(args []Arg) {
 			d.token(a)
 			d.add(itoa(n))
 		case a.Multiple:
-			if n == 0 {
+			switch {
+			case n > 0:
+			case a.Name == "id":
+				n = 1 + d.rng.IntN(10) // of entries: few of them are there
+			default:
 				n = d.few()
 			}
 			if !a.EachToken {

@@ -216,7 +216,7 @@ func (w *generatedWriter) lacking() (rows []string) {
 // completeTally draws calls of what chance has not yet made the server accept.
 func (w *generatedWriter) completeTally() {
 	w.t.Helper()
-	for range 40 {
+	for range 100 {
 		rows := w.lacking()
 		if len(rows) == 0 {
 			return

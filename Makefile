@@ -8,6 +8,7 @@ LINT_VERSION := v2.15.0
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
+SERVERS     ?= redis,redis-6.2,redis-7.4,valkey-9
 # What comes over the network may fail for a moment.
 try         = for i in 1 2 3; do if [ $$i -gt 1 ]; then sleep 10; fi; if $(1); then exit 0; fi; done; exit 1
 
@@ -26,11 +27,11 @@ demo: redis build ## a live Redis becomes a change stream, is killed, and loses 
 test: redis ## all tests with the race detector: real redis-server, nats-server, kfake, Apache Kafka where mvn and java are
 	$(GO) test -race -shuffle=on -count=1 -timeout 15m ./...
 
-e2e: redis ## end to end against the built binary, short form: all but the torture and the replay from a real Kafka
-	$(GO) test -tags e2e -count=1 -timeout 20m -v -skip '^TestTorture|^TestReplayCommandKafka$$' ./internal/e2e/...
+e2e: redis ## end to end against the built binary, short form: all but the torture, the generated commands and the replay from a real Kafka
+	$(GO) test -tags e2e -count=1 -timeout 20m -v -skip '^TestTorture|^TestReplayCommandKafka$$|^TestGenerated$$' ./internal/e2e/...
 
 e2e-long: redis ## end to end, full form: 200,000 keys, 60 s of writes, 5 restarts, 2 sink cuts, per sink
-	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v -skip '^TestTorture' ./internal/e2e/...
+	KEYFEED_E2E=long $(GO) test -tags e2e -count=1 -timeout 60m -v -skip '^TestTorture|^TestGenerated$$' ./internal/e2e/...
 
 torture: redis ## faults of every kind under load, each event counted; long form: DURATION=15m per sink; SEED= replays; FAULTS=kill,broker
 	@mkdir -p .cache

@@ -367,16 +367,7 @@ func TestRoomForTheRefusedChunk(t *testing.T) {
 // room.
 func TestRoomInALogOpenedWithLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fs := crashfs.New()
-		l := createOn(t, fs, backlog.Config{})
-		add(t, l, strings.Repeat("x", 5_000), true, 0)
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		l, err := backlog.Open(modelDir, backlog.Config{FS: fs, MaxBytes: 3_000})
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, l := openedWithLess(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ran := make(chan error, 1)
 		go func() { ran <- l.Run(ctx) }()

@@ -13,19 +13,26 @@ import (
 	"keyfeed/backlog/internal/crashfs"
 )
 
+// openedWithLess is a log of one segment with 5,000 bytes of stream, opened with a limit of 3,000.
+func openedWithLess(t *testing.T) (*crashfs.FS, *backlog.Log) {
+	t.Helper()
+	fs := crashfs.New()
+	l := createOn(t, fs, backlog.Config{})
+	add(t, l, strings.Repeat("x", 5_000), true, 0)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := backlog.Open(modelDir, backlog.Config{FS: fs, MaxBytes: 3_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fs, l
+}
+
 // TestRoomWhenTheDiskWasFullMeanwhile: the log is over its limit, and the disk has no room for a new segment at that moment.
 func TestRoomWhenTheDiskWasFullMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fs := crashfs.New()
-		l := createOn(t, fs, backlog.Config{})
-		add(t, l, strings.Repeat("x", 5_000), true, 0)
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		l, err := backlog.Open(modelDir, backlog.Config{FS: fs, MaxBytes: 3_000})
-		if err != nil {
-			t.Fatal(err)
-		}
+		fs, l := openedWithLess(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ran := make(chan error, 1)
 		go func() { ran <- l.Run(ctx) }()
